@@ -46,7 +46,7 @@ export const firefoxPath = () =>
     "/Applications/Firefox.app/Contents/MacOS/firefox");
 
 /** A render node that is not backed by software belongs to a real GPU; /dev/nvidia0 and /dev/dxg (WSL) do, too. */
-function hasHardwareGpu() {
+export function hasHardwareGpu() {
   if (existsSync("/dev/nvidia0") || existsSync("/dev/dxg")) return true;
   return existsSync("/dev/dri") && readdirSync("/dev/dri").some((name) => name.startsWith("renderD"));
 }
