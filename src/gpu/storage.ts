@@ -1,0 +1,105 @@
+// GPU memory: reference-counted storage over recycled buffers, every byte accounted. With no device it only counts.
+import "./symbol-dispose.ts";
+import { GpuError } from "./errors.ts";
+
+/** Bytes held now, the most held at once, and those kept aside for reuse. */
+export interface MemoryUse {
+  /** Bytes that some tensor holds. */
+  readonly live: number;
+  /** Largest `live` + `idle` since the start or the last `resetPeak`. */
+  readonly peak: number;
+  /** Bytes of freed buffers kept for the next allocation. */
+  readonly idle: number;
+}
+
+/** A buffer and the number of tensors that look at it. In a planning Gpu `buffer` is null. */
+export class Storage {
+  #references = 1;
+
+  constructor(readonly id: number, readonly bytes: number, readonly capacity: number, readonly buffer: GPUBuffer | null, private readonly onFree: (storage: Storage) => void) {}
+
+  get released(): boolean {
+    return this.#references === 0;
+  }
+
+  retain(): this {
+    if (this.released) throw new Error("storage: used after it was disposed");
+    this.#references++;
+    return this;
+  }
+
+  release(): void {
+    if (this.released) throw new Error("storage: disposed twice");
+    if (--this.#references === 0) this.onFree(this);
+  }
+}
+
+interface IdleBuffer {
+  id: number;
+  buffer: GPUBuffer | null;
+}
+
+/** Allocates storage, recycling freed buffers of about the same size. Recycling is safe at once: the queue runs in order. */
+export class Memory {
+  readonly #idle = new Map<number, IdleBuffer[]>();
+  #live = 0;
+  #idleBytes = 0;
+  #peak = 0;
+  #nextId = 1;
+
+  /** `device` null: count only. `maxBytes` is the largest buffer allowed. */
+  constructor(readonly device: GPUDevice | null, readonly maxBytes: number, readonly beforeDestroy: () => void) {}
+
+  get use(): MemoryUse {
+    return { live: this.#live, peak: this.#peak, idle: this.#idleBytes };
+  }
+
+  resetPeak(): void {
+    this.#peak = this.#live + this.#idleBytes;
+  }
+
+  /** `recycle` false for long-lived weights: the buffer is exactly as large as asked and destroyed when freed. Throws GpuError past the device's largest buffer. */
+  allocate(bytes: number, label: string, recycle = true): Storage {
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    if (size > this.maxBytes) throw new GpuError("unsupported", `${label} needs a buffer of ${size} bytes, this device allows ${this.maxBytes}`);
+    const capacity = recycle ? sizeClass(size) : size;
+    const reused = recycle ? this.#idle.get(capacity)?.pop() : undefined;
+    if (reused) this.#idleBytes -= capacity;
+    this.#live += capacity;
+    this.#peak = Math.max(this.#peak, this.#live + this.#idleBytes);
+    const buffer = reused ? reused.buffer : this.#create(Math.min(capacity, this.maxBytes), label);
+    const id = reused ? reused.id : this.#nextId++;
+    return new Storage(id, bytes, capacity, buffer, (storage) => this.#free(storage, recycle));
+  }
+
+  #create(size: number, label: string): GPUBuffer | null {
+    return this.device?.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST, label }) ?? null;
+  }
+
+  #free(storage: Storage, recycle: boolean): void {
+    this.#live -= storage.capacity;
+    if (!recycle) {
+      this.beforeDestroy();
+      storage.buffer?.destroy();
+      return;
+    }
+    this.#idleBytes += storage.capacity;
+    const list = this.#idle.get(storage.capacity) ?? [];
+    list.push({ id: storage.id, buffer: storage.buffer });
+    this.#idle.set(storage.capacity, list);
+  }
+
+  /** Destroys every idle buffer. */
+  trim(): void {
+    this.beforeDestroy();
+    for (const list of this.#idle.values()) for (const { buffer } of list) buffer?.destroy();
+    this.#idle.clear();
+    this.#idleBytes = 0;
+  }
+}
+
+/** Rounds up to an eighth of the next power of two: at most 12.5 % is wasted and sizes repeat. */
+function sizeClass(bytes: number): number {
+  const step = Math.max(256, 2 ** (Math.ceil(Math.log2(bytes)) - 3));
+  return Math.ceil(bytes / step) * step;
+}
