@@ -1,0 +1,137 @@
+// What pipelines take and give: plain data that crosses a worker's boundary unchanged.
+import type { DType } from "../tensor/dtype.ts";
+
+/** Where loading or generating stands. Bytes and seconds are numbers, not text; unknown ones are null. */
+export interface Progress {
+  /** `download`: bytes from the network or cache; `upload`: bytes to the GPU; `compile`: kernels; `ready`: done. */
+  readonly status: "download" | "upload" | "compile" | "ready";
+  /** The file or kernel set at hand. */
+  readonly name: string;
+  /** Bytes (kernels, for `compile`) so far and in all. */
+  readonly loaded: number;
+  readonly total: number | null;
+  readonly bytesPerSecond: number | null;
+  readonly secondsLeft: number | null;
+}
+
+/** Bytes on the GPU that a pipeline needs, known from the checkpoints' headers alone. */
+export interface MemoryPlan {
+  readonly weights: number;
+  /** The largest single activation. */
+  readonly largestActivation: number;
+  /** Weights and activations together, at most. */
+  readonly peak: number;
+}
+
+export type SchedulerName = "ddim" | "pndm" | "euler" | "euler-ancestral" | "dpmpp-2m" | "dpmpp-2m-karras" | "lcm";
+
+export interface TextToImageOptions {
+  readonly negativePrompt?: string;
+  /** 0 … 2⁶⁴−1; a random one if left out, told in the result. */
+  readonly seed?: number | bigint;
+  readonly numInferenceSteps?: number;
+  /** Classifier-free guidance (Ho & Salimans 2022); 1 switches it off. */
+  readonly guidanceScale?: number;
+  /** Pixels, multiples of 8. */
+  readonly width?: number;
+  readonly height?: number;
+  readonly numImagesPerPrompt?: number;
+  /** Default: the one that the checkpoint names. */
+  readonly scheduler?: SchedulerName;
+  /** Whose random numbers a seed stands for. Default "torch-cpu". */
+  readonly generator?: "torch-cpu" | "torch-cuda";
+  /** Give a preview with every n-th step; 0 for none (the default for `await`). */
+  readonly previewEvery?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A picture as bytes: RGBA, row by row from the top. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** A finished denoising step. */
+export interface TextToImageStep {
+  /** 1 … total. */
+  readonly step: number;
+  readonly total: number;
+  readonly seconds: number;
+  readonly secondsLeft: number;
+  /** The pictures as the model sees them now, where asked for. */
+  readonly previews?: readonly Pixels[];
+}
+
+/** All that is needed to make a picture again; it travels inside the PNG. */
+export interface Recipe {
+  readonly task: "text-to-image";
+  readonly model: string;
+  readonly revision: string;
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  /** Decimal, since JSON has no 64-bit integers. */
+  readonly seed: string;
+  /** Which picture of the batch this is, and how many there were. */
+  readonly index: number;
+  readonly count: number;
+  readonly numInferenceSteps: number;
+  readonly guidanceScale: number;
+  readonly scheduler: string;
+  readonly generator: "torch-cpu" | "torch-cuda";
+  readonly width: number;
+  readonly height: number;
+  readonly dtype: DType;
+  readonly kiln: string;
+}
+
+export interface GeneratedImage extends Pixels {
+  readonly recipe: Recipe;
+}
+
+export interface TextToImageResult {
+  readonly images: readonly GeneratedImage[];
+  readonly seed: bigint;
+  readonly seconds: number;
+  /** In words: what of the prompt was cut, what was adjusted. */
+  readonly warnings: readonly string[];
+  /** [N, H, W, 3] float32 in 0…1 before rounding; only where `tensors` was asked for (headless). */
+  readonly tensor?: Float32Array<ArrayBuffer>;
+}
+
+/** A generation under way: iterate for its steps, await for its result. Leaving the loop early stops the work. */
+export interface Generation<Step, Result> extends AsyncIterable<Step>, PromiseLike<Result> {}
+
+export interface PipelineOptions {
+  /** Where models/<id>/ lies; default: beside the page. */
+  readonly baseUrl?: string;
+  /** f16 halves memory and is default where the device has it; f32 is exact. */
+  readonly dtype?: "auto" | "f32" | "f16";
+  /** Run in a worker of our own (default in browsers), here, or in a worker of yours. */
+  readonly worker?: boolean | Worker;
+  /** Keep downloaded weights in IndexedDB; default true. */
+  readonly cache?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What a loaded text-to-image pipeline can tell and do. */
+export interface TextToImagePipeline {
+  (prompt: string, options?: TextToImageOptions): Generation<TextToImageStep, TextToImageResult>;
+  readonly model: ModelInfo;
+  /** What a picture of this size would need. */
+  plan(options?: Pick<TextToImageOptions, "width" | "height" | "numImagesPerPrompt" | "guidanceScale">): Promise<MemoryPlan>;
+  /** Frees all that it holds. */
+  dispose(): Promise<void>;
+}
+
+/** What a page shows of a model. */
+export interface ModelInfo {
+  readonly id: string;
+  readonly revision: string;
+  readonly dtype: DType;
+  readonly adapter: string;
+  /** The checkpoint's own defaults. */
+  readonly defaults: { readonly width: number; readonly height: number; readonly numInferenceSteps: number; readonly guidanceScale: number; readonly scheduler: SchedulerName };
+  readonly memory: MemoryPlan;
+}
