@@ -1,0 +1,32 @@
+// y = x Wᵀ + b.
+import type { Activation } from "../kernels/activation.ts";
+import { matmul } from "../kernels/matmul.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Weight, Weights } from "./weights.ts";
+
+export interface LinearOptions {
+  readonly bias?: boolean;
+  /** Older files store some of these as 1×1 convolutions, [out, in, 1, 1]. */
+  readonly orConv?: boolean;
+}
+
+export interface LinearEpilogue {
+  readonly activation?: Activation;
+  /** Added after the activation, [..., out]. */
+  readonly residual?: Tensor;
+}
+
+export class Linear {
+  readonly weight: Weight; // [out, in]
+  readonly bias: Weight | null; // [out]
+
+  constructor(weights: Weights, inFeatures: number, outFeatures: number, { bias = true, orConv = false }: LinearOptions = {}) {
+    this.weight = weights.take("weight", [outFeatures, inFeatures], { or: orConv ? [[outFeatures, inFeatures, 1, 1]] : [] });
+    this.bias = bias ? weights.take("bias", [outFeatures]) : null;
+  }
+
+  /** x [..., in] → [..., out]. */
+  forward(x: Tensor, { activation, residual }: LinearEpilogue = {}): Tensor {
+    return matmul(x, this.weight, { transposeB: true, bias: this.bias ?? undefined, activation, residual });
+  }
+}

@@ -1,0 +1,198 @@
+// A checkpoint's tensors on their way into a network: shapes stated where they are taken, streamed to the GPU afterwards.
+import { decodeTo } from "../formats/dtype.ts";
+import type { Checkpoint } from "../formats/safetensors.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { BYTES } from "../tensor/dtype.ts";
+import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
+import { empty, type Tensor, writeBytes } from "../tensor/tensor.ts";
+
+/** A weight as kernels read it: plain f32 or f16 rows. Quantised packings will join this type. */
+export type Weight = Tensor;
+
+/** A checkpoint that does not fit its network: lists every missing, extra and misshapen tensor. */
+export class CheckpointError extends Error {
+  override readonly name = "CheckpointError";
+}
+
+/** `rows`: as stored. `conv2d`: stored [O, I, kh, kw] → [O, kh, kw, I], as NHWC kernels read it. */
+export type WeightLayout = "rows" | "conv2d";
+
+export interface WeightsOptions {
+  /** Which part of the model this is, for errors: "unet". */
+  readonly name: string;
+  /** Type on the GPU. */
+  readonly dtype: "f32" | "f16";
+  /** Older or other names → ours; the first that matches is applied. */
+  readonly renames?: readonly (readonly [from: RegExp, to: string])[];
+  /** Tensors that published files carry and the network does not use. */
+  readonly unused?: readonly RegExp[];
+}
+
+export interface TakeOptions {
+  readonly layout?: WeightLayout;
+  /** Other shapes that older files have for the same values in the same order. */
+  readonly or?: readonly Shape[];
+  /** Type on the GPU, where it differs from the module's. */
+  readonly dtype?: "f32" | "f16";
+}
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal;
+  /** Called with the stored bytes read so far and in all. */
+  readonly onProgress?: (loaded: number, total: number) => void;
+}
+
+const CHUNK_BYTES = 16 * 2 ** 20;
+const IN_FLIGHT_BYTES = 64 * 2 ** 20; // queued writes live in the driver's memory until the GPU has run them
+
+interface Taken {
+  readonly stored: string;
+  readonly weight: Weight;
+  readonly layout: WeightLayout;
+}
+
+interface Shared {
+  readonly gpu: Gpu;
+  readonly checkpoint: Pick<Checkpoint, "tensors" | "stream">;
+  readonly options: WeightsOptions;
+  /** Our names → stored names. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly taken: Map<string, Taken>;
+  readonly problems: string[];
+}
+
+/** Hands out a network's weights by name below a prefix; `at` goes down. */
+export class Weights {
+  private constructor(private readonly shared: Shared, private readonly prefix: string) {}
+
+  /** All the tensors of a checkpoint. On a planning Gpu nothing is read, so headers alone suffice. */
+  static of(gpu: Gpu, checkpoint: Pick<Checkpoint, "tensors" | "stream">, options: WeightsOptions): Weights {
+    const names = new Map<string, string>();
+    for (const stored of checkpoint.tensors.keys()) {
+      const rename = options.renames?.find(([from]) => from.test(stored));
+      names.set(rename ? stored.replace(rename[0], rename[1]) : stored, stored);
+    }
+    return new Weights({ gpu, checkpoint, options, names, taken: new Map(), problems: [] }, "");
+  }
+
+  get gpu(): Gpu {
+    return this.shared.gpu;
+  }
+
+  get dtype(): "f32" | "f16" {
+    return this.shared.options.dtype;
+  }
+
+  /** The weights below a name: `weights.at("mid_block").at("resnets.0")`. */
+  at(name: string | number): Weights {
+    return new Weights(this.shared, `${this.prefix}${name}.`);
+  }
+
+  has(name: string): boolean {
+    return this.shared.names.has(this.prefix + name);
+  }
+
+  /** A weight of the expected stored shape, allocated now, filled by `load`. What does not fit is told by `finish`. */
+  take(name: string, shape: Shape, { layout = "rows", or = [], dtype = this.dtype }: TakeOptions = {}): Weight {
+    const { gpu, checkpoint, names, taken, problems, options } = this.shared;
+    const full = this.prefix + name;
+    const known = taken.get(full);
+    if (known) throw new Error(`${options.name}: ${full} is taken twice`);
+    const stored = names.get(full);
+    const entry = stored === undefined ? undefined : checkpoint.tensors.get(stored);
+    const fits = entry && [shape, ...or].some((allowed) => allowed.length === entry.shape.length && allowed.every((n, axis) => n === entry.shape[axis]));
+    if (!entry) problems.push(`missing ${full} ${formatShape(shape)}`);
+    else if (!fits) problems.push(`${full} expected ${formatShape(shape)}, got ${formatShape(entry.shape)}`);
+    const [o, i, kh, kw] = shape;
+    const weight = empty(gpu, layout === "conv2d" ? [o, kh, kw, i] : shape, dtype, { recycle: false, label: full });
+    if (gpu.openScope) throw new Error(`${options.name}: weights are taken outside of scopes`);
+    taken.set(full, { stored: stored ?? full, weight, layout });
+    return weight;
+  }
+
+  /** Throws CheckpointError unless every tensor was taken, fits, and none is left over. */
+  finish(): void {
+    const { checkpoint, taken, problems, options } = this.shared;
+    const used = new Set([...taken.values()].map(({ stored }) => stored));
+    const left = [...checkpoint.tensors.keys()].filter((stored) => !used.has(stored) && !options.unused?.some((pattern) => pattern.test(stored)));
+    const all = [...problems, ...left.map((stored) => `not part of this network: ${stored}`)];
+    if (!all.length) return;
+    const shown = all.length > 20 ? [...all.slice(0, 20), `and ${all.length - 20} more`] : all;
+    throw new CheckpointError(`${options.name}: the checkpoint does not fit its config: ${shown.join("; ")}`);
+  }
+
+  /** Stored bytes of what was taken. */
+  get storedBytes(): number {
+    let bytes = 0;
+    for (const { stored } of this.shared.taken.values()) bytes += this.shared.checkpoint.tensors.get(stored)?.byteLength ?? 0;
+    return bytes;
+  }
+
+  /** Streams what was taken to the GPU, in the file's order, through buffers of at most 16 MiB. Throws FormatError, GpuError, or the signal's reason. */
+  async load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
+    const { gpu, checkpoint, taken } = this.shared;
+    if (gpu.planning) return;
+    const byStored = new Map([...taken.values()].map((item) => [item.stored, item]));
+    const total = this.storedBytes;
+    let loaded = 0;
+    let inFlight = 0;
+    for (const stored of checkpoint.tensors.keys()) {
+      const item = byStored.get(stored);
+      if (!item) continue;
+      for await (const bytes of this.#upload(item, signal)) {
+        loaded += bytes;
+        inFlight += bytes;
+        if (inFlight >= IN_FLIGHT_BYTES) {
+          await gpu.done();
+          inFlight = 0;
+        }
+        onProgress?.(loaded, total);
+      }
+    }
+    await gpu.done();
+  }
+
+  /** Frees every weight that was taken. */
+  dispose(): void {
+    for (const { weight } of this.shared.taken.values()) weight.dispose();
+    this.shared.taken.clear();
+  }
+
+  /** Uploads one tensor; yields the stored bytes of each chunk. */
+  async *#upload({ stored, weight, layout }: Taken, signal?: AbortSignal): AsyncGenerator<number> {
+    const { checkpoint } = this.shared;
+    const entry = checkpoint.tensors.get(stored);
+    if (!entry) throw new CheckpointError(`${this.shared.options.name}: ${stored} is missing`);
+    const dtype = weight.dtype === "f16" ? "f16" : "f32";
+    const row = layout === "conv2d" ? entry.byteLength / entry.shape[0] : entry.byteLength / Math.max(1, sizeOf(entry.shape));
+    const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / row / 4)) * 4 * row; // whole rows; four at a time keep offsets aligned
+    let offset = 0;
+    for await (const bytes of checkpoint.stream(stored, { signal, chunkBytes })) {
+      const values = decodeTo(entry.dtype, bytes, dtype);
+      const laidOut = layout === "conv2d" ? channelsLast(values, entry.shape) : values;
+      writeBytes(weight, offset * BYTES[dtype], bytesOf(laidOut));
+      offset += values.length;
+      yield bytes.byteLength;
+    }
+  }
+}
+
+/** Rows [I, kh, kw] → [kh, kw, I]. */
+function channelsLast<A extends Float32Array | Uint16Array>(rows: A, [, i, kh, kw]: Shape): A {
+  const taps = kh * kw;
+  if (taps === 1 || i === 1) return rows;
+  const out = rows.slice() as A;
+  const row = i * taps;
+  for (let start = 0; start < rows.length; start += row) {
+    for (let channel = 0; channel < i; channel++) {
+      for (let tap = 0; tap < taps; tap++) out[start + tap * i + channel] = rows[start + channel * taps + tap];
+    }
+  }
+  return out;
+}
+
+function bytesOf(values: Float32Array | Uint16Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = values;
+  if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer, byteOffset, byteLength);
+  return new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
+}
