@@ -9,6 +9,7 @@ import { join } from "node:path";
  * @returns {Record<string, string>} only the variables that have to be added
  */
 export function gpuEnvironment() {
+  /** @type {Record<string, string>} */
   const added = {};
   if (process.platform !== "linux") return added;
   const chosen = process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES;
@@ -29,7 +30,7 @@ export function useGpuEnvironment() {
 export function lavapipePath() {
   const folder = "/usr/share/vulkan/icd.d";
   if (!existsSync(folder)) return undefined;
-  const architecture = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
+  const architecture = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
   const found = readdirSync(folder).filter((name) => /^lvp_icd.*\.json$/.test(name));
   const name = found.find((file) => file.includes(architecture)) ?? found[0];
   return name && join(folder, name);
@@ -51,14 +52,17 @@ export function hasHardwareGpu() {
   return existsSync("/dev/dri") && readdirSync("/dev/dri").some((name) => name.startsWith("renderD"));
 }
 
-let folder;
+/** @type {string | undefined} */
+let madeFolder;
 
 function runtimeFolder() {
-  if (!folder) {
-    folder = mkdtempSync(join(tmpdir(), "kiln-runtime-")); // mode 0700, as the XDG specification asks
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  }
-  return folder;
+  if (madeFolder) return madeFolder;
+  const folder = mkdtempSync(join(tmpdir(), "kiln-runtime-")); // mode 0700, as the XDG specification asks
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return (madeFolder = folder);
 }
 
-const firstFile = (...paths) => paths.find((path) => path && existsSync(path));
+/** @param {(string | undefined)[]} paths */
+function firstFile(...paths) {
+  return paths.find((path) => path && existsSync(path));
+}

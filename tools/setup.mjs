@@ -4,7 +4,7 @@
 //   node tools/setup.mjs --gpu       only the software Vulkan driver for Node's WebGPU
 //   node tools/setup.mjs --browsers  only Chromium, Firefox and fonts for the browser tests
 // System packages are installed by apt, on Debian and as root; elsewhere it says what to install.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+/** @param {string} text */
 const say = (text) => console.error(`setup: ${text}`);
 
 /** Earlier lavapipes lack what Dawn asks of a Vulkan driver. */
@@ -29,21 +30,14 @@ export function setupModules() {
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
   const command = existsSync(join(root, "node_modules")) ? "install" : "ci"; // ci would empty a folder in use
   say(`npm ${command} (node_modules is missing or older than package-lock.json)`);
-  const [program, prefix] = npm();
-  const { status } = spawnSync(
-    program,
-    [...prefix, command, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-    { cwd: root, stdio: ["ignore", 2, 2], shell: program === "npm" && process.platform === "win32" },
-  );
+  const args = [command, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const npm = process.env.npm_execpath; // the npm that runs this script, where one does
+  const { status } = npm?.endsWith(".js")
+    ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: ["ignore", 2, 2] })
+    : spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
   if (status !== 0) throw new Error(`npm ${command} failed: is the npm registry reachable?`);
   const installed = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
   writeFileSync(stamp, installed);
-}
-
-/** How to start npm: the one that runs this script, or else the one on the path. */
-function npm() {
-  const script = process.env.npm_execpath;
-  return script?.endsWith(".js") ? [process.execPath, [script]] : ["npm", []];
 }
 
 // ── system packages ─────────────────────────────────────────────────────────────────────────────
@@ -91,16 +85,17 @@ function mesaMajor() {
   return parseInt(installedVersions(gpuPackages).get("mesa-vulkan-drivers") ?? "0", 10);
 }
 
-/** Installed ones among the named Debian packages, with their versions. */
+/** Installed ones among the named Debian packages, with their versions. @param {string[]} names */
 function installedVersions(names) {
   const format = "${Package}\t${Version}\t${db:Status-Status}\n";
   const { stdout } = spawnSync("dpkg-query", ["-W", `-f=${format}`, ...names], { encoding: "utf8" });
   const rows = (stdout ?? "").split("\n").map((line) => line.split("\t"));
-  return new Map(rows.filter((row) => row[2] === "installed").map(([name, version]) => [name, version]));
+  return new Map(rows.flatMap(([name, version, status]) => (status === "installed" ? [[name, version]] : [])));
 }
 
 let updated = false;
 
+/** @param {{ backports: boolean }} options */
 async function aptUpdate({ backports }) {
   if (backports && !availableSuites().includes("bookworm-backports")) {
     writeFileSync(backportsFile, backportsSource(readSources()));
@@ -112,7 +107,7 @@ async function aptUpdate({ backports }) {
   updated = true;
 }
 
-/** Runs apt-get without questions; another apt at work is waited for, up to ten minutes. */
+/** Runs apt-get without questions; another apt at work is waited for, up to ten minutes. @param {string[]} args */
 async function apt(args) {
   const options = ["-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0"];
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
@@ -128,7 +123,12 @@ async function apt(args) {
 
 // ── apt sources ─────────────────────────────────────────────────────────────────────────────────
 
-/** Every apt source of this machine: { types, uris, suites, signedBy }; signedBy may be a path or a whole key. */
+/**
+ * @typedef {{ types: string[], uris: string[], suites: string[], signedBy: string | undefined }} AptSource signedBy is a
+ *   path or a whole key
+ */
+
+/** Every apt source of this machine. @returns {AptSource[]} */
 function readSources() {
   const folder = "/etc/apt/sources.list.d";
   const files = ["/etc/apt/sources.list", ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [])];
@@ -138,19 +138,21 @@ function readSources() {
   });
 }
 
-/** deb822: stanzas of `Field: value`, continued on lines that start with a blank. */
+/** deb822: stanzas of `Field: value`, continued on lines that start with a blank. @param {string} text @returns {AptSource[]} */
 export function parseDeb822(text) {
   const stanzas = text.replace(/^#.*\n?/gm, "").split(/\n\s*\n/);
   return stanzas.flatMap((stanza) => {
+    /** @type {Map<string, string>} */
     const fields = new Map();
     for (const [, name, value] of stanza.matchAll(/^([\w-]+):[ \t]*(.*(?:\n[ \t]+.*)*)/gm)) fields.set(name.toLowerCase(), value.trim());
     if (!fields.has("uris") || /^no$/i.test(fields.get("enabled") ?? "yes")) return [];
+    /** @param {string} name */
     const words = (name) => (fields.get(name) ?? "").split(/\s+/).filter(Boolean);
     return [{ types: words("types"), uris: words("uris"), suites: words("suites"), signedBy: fields.get("signed-by") }];
   });
 }
 
-/** The older format: `deb [signed-by=… arch=…] uri suite component…`. */
+/** The older format: `deb [signed-by=… arch=…] uri suite component…`. @param {string} text @returns {AptSource[]} */
 export function parseOneLine(text) {
   return [...text.matchAll(/^\s*(deb(?:-src)?)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)/gm)].map(([, type, options, uri, suite]) => ({
     types: [type],
@@ -162,7 +164,7 @@ export function parseOneLine(text) {
 
 const availableSuites = () => readSources().filter((source) => source.types.includes("deb")).flatMap((source) => source.suites);
 
-/** A deb822 source for bookworm-backports on the mirror that bookworm itself comes from. */
+/** A deb822 source for bookworm-backports on the mirror that bookworm itself comes from. @param {AptSource[]} sources */
 export function backportsSource(sources) {
   const main = sources.find((source) => source.types.includes("deb") && source.suites.includes("bookworm"));
   if (!main) throw new Error("no apt source for the suite bookworm, so no mirror to take bookworm-backports from");
@@ -179,6 +181,7 @@ export async function setupAll() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  /** @type {Record<string, () => void | Promise<string | undefined>>} */
   const steps = { "--modules": setupModules, "--gpu": setupGpu, "--browsers": setupBrowsers };
   const flags = process.argv.slice(2);
   const unknown = flags.find((flag) => !(flag in steps));
@@ -186,10 +189,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error(`setup: unknown flag ${unknown}; there are ${Object.keys(steps).join(", ")}`);
     process.exit(2);
   }
-  const missing = [];
-  for (const flag of flags.length > 0 ? flags : Object.keys(steps)) missing.push(await steps[flag]());
-  const words = missing.filter(Boolean);
-  for (const need of words) say(`please install ${need}`);
-  say(words.length > 0 ? "not complete" : "all there");
-  process.exit(words.length > 0 ? 1 : 0);
+  let complete = true;
+  for (const flag of flags.length > 0 ? flags : Object.keys(steps)) {
+    const missing = await steps[flag]();
+    if (missing) say(`please install ${missing}`);
+    complete &&= !missing;
+  }
+  say(complete ? "all there" : "not complete");
+  process.exit(complete ? 0 : 1);
 }

@@ -1,0 +1,69 @@
+// Four builds, one a mode: the site (the default), the library, the embeddable element, the headless command.
+import { fileURLToPath } from "node:url";
+import { defineConfig, type UserConfig } from "vite";
+import { copyModels } from "./tools/build/copy-models.ts";
+import { serviceWorker } from "./tools/build/service-worker.ts";
+import manifest from "./package.json" with { type: "json" };
+
+/** `using` is lowered, for browsers and Nodes that lack it. */
+const target = "es2022";
+
+/** Tasks, each a subpath of the library: `import { textToImage } from "kiln/text-to-image"`. */
+const tasks = ["text-to-image"];
+
+const builds: Record<string, UserConfig> = {
+  site: {
+    base: "./", // works under any path
+    plugins: [copyModels(), serviceWorker({ except: ["models"] })],
+    build: {
+      outDir: "dist/site",
+      modulePreload: { polyfill: false }, // every browser with WebGPU preloads modules
+    },
+  },
+  library: {
+    publicDir: false,
+    build: {
+      outDir: "dist/lib",
+      sourcemap: true,
+      minify: false, // left to the site that uses it
+      lib: {
+        entry: { index: "src/index.ts", ...Object.fromEntries(tasks.map((task) => [task, `src/pipelines/${task}.ts`])) },
+        formats: ["es"],
+      },
+      rolldownOptions: { external: Object.keys(manifest.dependencies).map((name) => new RegExp(`^${name}(/|$)`)) },
+    },
+  },
+  element: {
+    publicDir: false,
+    build: {
+      outDir: "dist/element",
+      lib: { entry: "src/studio/element.ts", formats: ["es"], fileName: () => "kiln-studio.js" },
+      rolldownOptions: { output: { codeSplitting: false } },
+    },
+  },
+  cli: {
+    publicDir: false,
+    ssr: { noExternal: true, external: ["webgpu"] },
+    build: {
+      outDir: "dist/cli",
+      ssr: "src/cli/main.ts",
+      minify: false,
+      rolldownOptions: { output: { entryFileNames: "main.js", codeSplitting: false } },
+    },
+  },
+};
+
+export default defineConfig(({ mode, command }) => {
+  const build = builds[command === "serve" || mode === "production" ? "site" : mode];
+  if (!build) throw new Error(`no build is named "${mode}"; there are ${Object.keys(builds).join(", ")}`);
+  return {
+    root: fileURLToPath(new URL(".", import.meta.url)),
+    appType: "mpa", // a missing file is a 404, not the page
+    define: { __KILN_VERSION__: JSON.stringify(manifest.version) },
+    oxc: { target },
+    worker: { format: "es" },
+    server: { watch: { ignored: ["**/models/**", "**/dist/**", "**/.cache/**"] } },
+    ...build,
+    build: { target, cssTarget: target, emptyOutDir: true, reportCompressedSize: true, ...build.build },
+  };
+});
