@@ -6,6 +6,7 @@ import type { Page } from "puppeteer-core";
 import { serve } from "../../tools/static-server.mjs";
 import { engines, launchBrowser, type Engine, type LaunchedBrowser } from "./browsers.ts";
 import { checks, Skipped, type Check, type Site } from "./check.ts";
+import "./checks/site.ts";
 import "./checks/webgpu.ts";
 
 interface Result {
@@ -69,7 +70,14 @@ async function runCheck(one: Check, launched: LaunchedBrowser): Promise<Result> 
   if (failure === undefined) return { name, status: "passed", ms };
   if (failure instanceof Skipped) return { name, status: "skipped", ms, message: failure.message };
   const reported = pageErrors.length > 0 ? `\npage: ${pageErrors.join("\npage: ")}` : "";
-  return { name, status: "failed", ms, message: `${failure instanceof Error ? failure.stack ?? failure.message : String(failure)}${reported}` };
+  return { name, status: "failed", ms, message: describe(failure) + reported };
+}
+
+/** Message, and the places in the checks. */
+function describe(failure: unknown): string {
+  if (!(failure instanceof Error)) return String(failure);
+  const places = (failure.stack ?? "").split("\n").filter((line) => /^\s+at .*\/e2e\/checks\//.test(line));
+  return [failure.message, ...places].join("\n");
 }
 
 function label(engine: Engine, { name }: Check): string {
