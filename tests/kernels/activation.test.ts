@@ -1,0 +1,64 @@
+// Activations and GEGLU against plain loops.
+import fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import { activate, type Activation, ACTIVATIONS, geglu } from "../../src/kernels/activation.ts";
+import { testGpu } from "../gpu.ts";
+import { expectClose, type Float, known, random, readFloats } from "./values.ts";
+import { activation } from "./references.ts";
+
+const gpu = await testGpu();
+afterAll(() => gpu.destroy());
+const dtypes: Float[] = gpu.features.f16 ? ["f32", "f16"] : ["f32"];
+const kinds = Object.keys(ACTIVATIONS) as Activation[];
+
+describe.each(dtypes)("activate, %s", (dtype) => {
+  it.each(kinds)("%s", async (kind) => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 64, max: 700 }), fc.nat(), async (size, seed) => {
+        const { tensor, values } = random(gpu, [size], dtype, seed, 8);
+        using out = activate(tensor, kind);
+        await expectClose(out, values.map((x) => activation(kind, x)), dtype === "f32" ? 1e-6 : 1e-3);
+        tensor.dispose();
+      }),
+      { numRuns: 10 },
+    );
+  });
+});
+
+describe("activate", () => {
+  it.each(kinds)("%s of very large inputs is finite", async (kind) => {
+    const { tensor, values } = known(gpu, [-3e38, -1e5, -90, 0, 90, 1e5, 1e12], [7], "f32");
+    using out = activate(tensor, kind);
+    const expected = values.map((x) => activation(kind, x));
+    const got = await readFloats(out);
+    got.forEach((value, i) => expect(Math.abs(value - expected[i])).toBeLessThanOrEqual(1e-6 * Math.abs(expected[i]) + 1e-35));
+    tensor.dispose();
+  });
+});
+
+describe.each(dtypes)("geglu, %s", (dtype) => {
+  it("equals the reference, also on views", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70 }), fc.nat(), async (rows, half, seed) => {
+        const { tensor, values } = random(gpu, [rows + 1, 2 * half], dtype, seed, 4);
+        const expected = new Float64Array(rows * half);
+        for (let r = 0; r < rows; r++) {
+          for (let i = 0; i < half; i++) {
+            const row = (r + 1) * 2 * half;
+            expected[r * half + i] = values[row + i] * activation("gelu", values[row + half + i]);
+          }
+        }
+        using view = tensor.slice(0, 1, rows + 1);
+        using out = geglu(view);
+        await expectClose(out, expected);
+        tensor.dispose();
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it("refuses an odd last axis", () => {
+    using x = random(gpu, [2, 3], dtype, 1).tensor;
+    expect(() => geglu(x)).toThrow("geglu: x expected an even last axis, got [2, 3]");
+  });
+});
