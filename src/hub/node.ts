@@ -1,5 +1,5 @@
 // A model's folder on Node's disk. Apart from the rest of hub/, so that no page bundles node:fs.
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type ByteSource, checkRange } from "../formats/byte-source.ts";
 import { HubError } from "./errors.ts";
@@ -28,21 +28,13 @@ class DiskFolder extends BaseFolder {
   }
 }
 
-/** A file on disk by ranges, or null where there is none. The handle stays open until `close`. */
+/** A file on disk by ranges, or null where there is none. It is opened for each read, so nothing is left to close. */
 export async function openFile(path: string, name = path): Promise<ByteSource | null> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, "r");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
-    throw new HubError(`${name}: the file cannot be read (${String(code)})`);
-  }
-  const info = await handle.stat();
-  if (!info.isFile()) {
-    await handle.close();
-    return null;
-  }
+  const info = await stat(path).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return null;
+    throw unreadable(name, error);
+  });
+  if (!info?.isFile()) return null;
   const { size } = info;
   return {
     name,
@@ -51,14 +43,28 @@ export async function openFile(path: string, name = path): Promise<ByteSource | 
       signal?.throwIfAborted();
       checkRange(name, size, start, end);
       const bytes = new Uint8Array(end - start);
-      for (let filled = 0; filled < bytes.length;) {
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
-        if (bytesRead === 0) throw new HubError(`${name}: the file became shorter while it was read`);
-        filled += bytesRead;
+      const handle = await open(path, "r").catch((error: unknown) => {
+        throw unreadable(name, error);
+      });
+      try {
+        for (let filled = 0; filled < bytes.length;) {
+          const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
+          if (bytesRead === 0) throw new HubError(`${name}: the file became shorter while it was read`);
+          filled += bytesRead;
+        }
+      } finally {
+        await handle.close();
       }
       signal?.throwIfAborted();
       return bytes;
     },
-    close: () => handle.close(),
   };
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+function unreadable(name: string, error: unknown): HubError {
+  return new HubError(`${name}: the file cannot be read (${String(codeOf(error) ?? error)})`);
 }

@@ -16,11 +16,12 @@ export type LoadProgress = {
 const windowMs = 3000; // speed is measured over this long
 const reportEveryMs = 50;
 
-/** Adds up the bytes of several files and reports at most 20 times a second, and always at the end. */
+/** Adds up the bytes of several files, and reports at most 20 times a second and whenever all is done. */
 export class ProgressMeter {
   readonly #status: LoadProgress["status"];
   readonly #onProgress: ((progress: LoadProgress) => void) | undefined;
   readonly #now: () => number;
+  readonly #files = new Map<string, { loaded: number; total: number }>();
   #loaded = 0;
   #total = 0;
   #samples: { at: number; loaded: number }[] = [];
@@ -32,29 +33,50 @@ export class ProgressMeter {
     this.#now = now;
   }
 
-  /** Announces a file of so many bytes; `loaded` of them need not be moved again. */
-  expect(file: string, bytes: number, loaded = 0): void {
-    this.#total += bytes;
-    this.#loaded += loaded;
-    for (const sample of this.#samples) sample.loaded += loaded; // what was there already is no speed
-    this.#report(file, this.#now());
+  /** Announces a file of so many bytes, of which `loaded` need not move. Again for the same file starts it anew. */
+  expect(file: string, total: number, loaded = 0): void {
+    this.forget(file);
+    this.#files.set(file, { loaded, total });
+    this.#total += total;
+    this.#shift(loaded);
+    this.#report(file);
   }
 
-  /** So many bytes of the file have moved. Negative to take back what will be moved again. */
+  /** So many more bytes of an announced file have moved; beyond its end, where it is read again, they do not count. */
   advance(file: string, bytes: number): void {
-    this.#loaded += bytes;
-    this.#report(file, this.#now());
+    const entry = this.#files.get(file);
+    if (entry === undefined) return;
+    const counted = Math.min(bytes, entry.total - entry.loaded);
+    entry.loaded += counted;
+    this.#loaded += counted;
+    this.#report(file);
   }
 
-  #report(file: string, now: number): void {
+  /** Takes a file out of the sums. */
+  forget(file: string): void {
+    const entry = this.#files.get(file);
+    if (entry === undefined) return;
+    this.#files.delete(file);
+    this.#total -= entry.total;
+    this.#shift(-entry.loaded);
+  }
+
+  /** Counts bytes that did not move now, and so are no speed. */
+  #shift(bytes: number): void {
+    this.#loaded += bytes;
+    for (const sample of this.#samples) sample.loaded += bytes;
+  }
+
+  #report(file: string): void {
     if (this.#onProgress === undefined) return;
+    const now = this.#now();
     if (now - this.#reportedAt < reportEveryMs && this.#loaded < this.#total) return;
     this.#reportedAt = now;
     this.#samples = this.#samples.filter((sample) => now - sample.at <= windowMs);
     this.#samples.push({ at: now, loaded: this.#loaded });
     const first = this.#samples[0];
     const seconds = (now - first.at) / 1000;
-    const bytesPerSecond = seconds > 0 ? Math.max(0, this.#loaded - first.loaded) / seconds : 0;
+    const bytesPerSecond = seconds > 0 ? (this.#loaded - first.loaded) / seconds : 0;
     const left = this.#total - this.#loaded;
     this.#onProgress({
       status: this.#status, file, loaded: this.#loaded, total: this.#total,
