@@ -1,0 +1,38 @@
+// out[i] = f(x[i]): first · x + second, x clamped to first … second, or tanh x. Views of up to six axes; one invocation per element.
+override OPERATION: u32 = 0;
+struct Params {
+  size: u32, x_offset: u32, out_offset: u32, first: f32, second: f32,
+  shape1: u32, shape2: u32, shape3: u32, shape4: u32, shape5: u32,
+  x_stride0: u32, x_stride1: u32, x_stride2: u32, x_stride3: u32, x_stride4: u32, x_stride5: u32,
+  out_stride0: u32, out_stride1: u32, out_stride2: u32, out_stride3: u32, out_stride4: u32, out_stride5: u32,
+}
+@group(0) @binding(0) var<storage, read>       x: array<x_scalar>;
+@group(0) @binding(1) var<storage, read_write> out: array<out_scalar>;
+@group(0) @binding(2) var<uniform>             params: Params;
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = flat_workgroup(workgroup, grid) * 256u + lane;
+  if (i >= params.size) { return; }
+  let at = coordinates(i);
+  let value = f32(x[params.x_offset + place(at, params.x_stride0, params.x_stride1, params.x_stride2, params.x_stride3, params.x_stride4, params.x_stride5)]);
+  let to = params.out_offset + place(at, params.out_stride0, params.out_stride1, params.out_stride2, params.out_stride3, params.out_stride4, params.out_stride5);
+  out[to] = out_scalar(apply(value));
+}
+
+fn apply(value: f32) -> f32 {
+  switch OPERATION {
+    case 0u: { return params.first * value + params.second; }
+    case 1u: { return clamp(value, params.first, params.second); }
+    default: { return stable_tanh(value); }
+  }
+}
+
+// WGSL's tanh may overflow for large arguments and loses digits near 0: a series below 1/4, exponentials above.
+fn stable_tanh(value: f32) -> f32 {
+  let square = value * value;
+  if (square < 0.0625) {
+    return value * (1.0 + square * (-1.0 / 3.0 + square * (2.0 / 15.0 + square * (-17.0 / 315.0 + square * (62.0 / 2835.0)))));
+  }
+  return sign(value) * (1.0 - 2.0 / (exp(2.0 * min(abs(value), 20.0)) + 1.0));
+}
