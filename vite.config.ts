@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "vite";
 import { copyModels } from "./tools/build/copy-models.ts";
 import { serviceWorker } from "./tools/build/service-worker.ts";
+import { findableWorkers, inlineWorkers } from "./tools/build/workers.ts";
 import manifest from "./package.json" with { type: "json" };
 
 /** `using` is lowered, for browsers and Nodes that lack it. */
@@ -21,7 +22,9 @@ const builds: Record<string, UserConfig> = {
     },
   },
   library: {
+    base: "./",
     publicDir: false,
+    plugins: [findableWorkers()],
     build: {
       outDir: "dist/lib",
       sourcemap: true,
@@ -35,6 +38,8 @@ const builds: Record<string, UserConfig> = {
   },
   element: {
     publicDir: false,
+    plugins: [inlineWorkers()],
+    worker: { format: "es", rolldownOptions: { output: { codeSplitting: false } } },
     build: {
       outDir: "dist/element",
       lib: { entry: "src/studio/element.ts", formats: ["es"], fileName: () => "kiln-studio.js" },
