@@ -64,7 +64,6 @@ export default defineConfig(({ mode, command }) => {
   return {
     root: fileURLToPath(new URL(".", import.meta.url)),
     appType: "mpa", // a missing file is a 404, not the page
-    define: { __KILN_VERSION__: JSON.stringify(manifest.version) },
     oxc: { target },
     worker: { format: "es" },
     server: { watch: { ignored: ["**/models/**", "**/dist/**", "**/.cache/**"] } },

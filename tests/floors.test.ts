@@ -9,6 +9,7 @@ const floors: Record<string, number> = {
   formats: 1,
   hub: 1,
   random: 1,
+  "version.ts": 1,
   tensor: 2,
   kernels: 3,
   nn: 4,
@@ -75,7 +76,8 @@ function importsOf(file: string): string[] {
 /** Files of this project that a module's text names: static, dynamic and type imports, and `new URL(…, import.meta.url)`. */
 function importsIn(file: string, text: string): string[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
-  const names = [...code.matchAll(/(?:\bfrom|\bimport|\bnew URL)\s*\(?\s*"([./][^"]*)"/g)].map((match) => match[1]);
+  const forms = [/\b(?:from|import)\s*\(?\s*"([./][^"]*)"/g, /\bnew URL\(\s*"(\.[^"]*)",\s*import\.meta\.url/g];
+  const names = forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]));
   return names.map((name) => {
     const path = name.replace(/\?.*$/, "");
     return path.startsWith("/") ? path.slice(1) : normalize(join(dirname(file), path));
