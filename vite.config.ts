@@ -1,4 +1,4 @@
-// Four builds, one a mode: the site (the default), the library, the embeddable element, the headless command.
+// A build for each mode: the site (the default), the library, the embeddable element, the headless command, the tests' pages.
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "vite";
 import { copyModels } from "./tools/build/copy-models.ts";
@@ -54,6 +54,13 @@ const builds: Record<string, UserConfig> = {
       ssr: "src/cli/main.ts",
       minify: false,
       rolldownOptions: { output: { entryFileNames: "main.js", codeSplitting: false } },
+    },
+  },
+  "test-pages": {
+    publicDir: false,
+    build: {
+      outDir: "dist/test-pages",
+      rolldownOptions: { input: ["webgpu", "engine"].map((name) => `tests/e2e/pages/${name}.html`) },
     },
   },
 };

@@ -1,4 +1,4 @@
-// Builds what is older than its sources: node tools/build.mjs [site|library|element|cli…] [--force]; all four by default.
+// Builds what is older than its sources: node tools/build.mjs [site|library|element|cli|test-pages…] [--force]; all by default.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,11 +15,12 @@ const sources = {
   library: ["tsconfig.json", ...engine],
   element: engine,
   cli: engine,
+  "test-pages": ["tests/e2e/pages", ...engine],
 };
 export const buildNames = Object.keys(sources);
 
 /**
- * Builds one of the four unless it is up to date. Throws where the build fails.
+ * Builds one of them unless it is up to date. Throws where the build fails.
  * @param {string} name @param {{ force?: boolean, quiet?: boolean }} [options] quiet: warnings and errors only
  */
 export async function buildIfStale(name, { force = false, quiet = false } = {}) {

@@ -46,8 +46,7 @@ function chromiumArguments(proxyPort: number): string[] {
   return [
     ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), // Chromium's sandbox refuses root
     "--enable-unsafe-webgpu",
-    ...(hasHardwareGpu() ? [] : ["--use-webgpu-adapter=swiftshader"]),
-    "--enable-features=Vulkan",
+    ...(hasHardwareGpu() ? [] : ["--use-webgpu-adapter=swiftshader", "--disable-gpu-watchdog"]),
     `--proxy-server=http://127.0.0.1:${proxyPort}`, // loopback goes past it
     "--disable-background-networking",
     "--disable-component-update",

@@ -6,7 +6,7 @@ export interface Context {
   readonly engine: Engine;
   /** A new tab. Its errors end the check; `allowedErrors` of the check are let through. */
   readonly page: Page;
-  /** The built site on an origin of its own, so nothing is stored there yet. */
+  /** Serves on an origin of its own, so nothing is stored there yet. */
   readonly site: Site;
   /** Hosts beyond this machine that the page has asked for since the check began. */
   strayHosts(): string[];
@@ -15,8 +15,10 @@ export interface Context {
 }
 
 export interface Site {
-  /** Ends in a slash. The site is at `url`, the tests' own pages are at `url + "tests/"`. */
+  /** The built site, under a path of some depth, as it must run anywhere. Ends in a slash. */
   readonly url: string;
+  /** The tests' own pages. Ends in a slash. */
+  readonly pages: string;
   /** Paths asked for since the start or the last clear. */
   readonly requests: string[];
   clear(): void;

@@ -1,13 +1,13 @@
 // Runs the browser checks: node tools/typescript.mjs tests/e2e/run.ts [--only chromium|firefox] [--json FILE] [filter]
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Page } from "puppeteer-core";
 import { serve } from "../../tools/static-server.mjs";
 import { engines, launchBrowser, type Engine, type LaunchedBrowser } from "./browsers.ts";
 import { checks, Skipped, type Check, type Site } from "./check.ts";
+import "./checks/engine.ts";
 import "./checks/site.ts";
-import "./checks/webgpu.ts";
 
 interface Result {
   readonly name: string;
@@ -16,7 +16,6 @@ interface Result {
   readonly message?: string;
 }
 
-const siteFolder = "dist/site";
 const pictures = ".cache/e2e";
 
 const { values, positionals } = parseArgs({
@@ -65,8 +64,8 @@ async function runCheck(one: Check, launched: LaunchedBrowser): Promise<Result> 
     failure = error;
   }
   const ms = Math.round(performance.now() - start);
-  if (failure !== undefined && !(failure instanceof Skipped)) await screenshot(page, `${launched.engine}-failed-${one.name}`).catch(() => {});
-  await Promise.allSettled([page.close(), site.stop()]);
+  if (failure !== undefined && !(failure instanceof Skipped)) await withTimeout(screenshot(page, `${launched.engine}-failed-${one.name}`), 10_000).catch(() => {});
+  await Promise.allSettled([withTimeout(page.close(), 10_000), site.stop()]);
   if (failure === undefined) return { name, status: "passed", ms };
   if (failure instanceof Skipped) return { name, status: "skipped", ms, message: failure.message };
   const reported = pageErrors.length > 0 ? `\npage: ${pageErrors.join("\npage: ")}` : "";
@@ -100,11 +99,17 @@ function watchErrors(page: Page, allowed: RegExp | undefined): string[] {
 async function startSite(): Promise<Site> {
   const requests: string[] = [];
   const server = await serve({
-    folder: existsSync(siteFolder) ? siteFolder : "tests/e2e/pages",
-    mounts: { "/tests/": "tests/e2e/pages" },
+    folder: "dist/test-pages",
+    mounts: { "/some/path/": "dist/site" },
     onRequest: (path) => requests.push(path),
   });
-  return { url: server.url, requests, clear: () => requests.splice(0), stop: () => server.close() };
+  return {
+    url: `${server.url}some/path/`,
+    pages: `${server.url}tests/e2e/pages/`,
+    requests,
+    clear: () => requests.splice(0),
+    stop: () => server.close(),
+  };
 }
 
 async function screenshot(page: Page, name: string): Promise<void> {
