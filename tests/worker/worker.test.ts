@@ -1,0 +1,175 @@
+// The worker's protocol over a MessageChannel, with a scripted pipeline at its far end.
+import { expose } from "comlink";
+import { afterEach, expect, test } from "vitest";
+import { GpuError } from "../../src/gpu/errors.ts";
+import type { Pixels, Progress, TextToImageStep } from "../../src/pipelines/types.ts";
+import { loadThrough } from "../../src/worker/client.ts";
+import { WorkerError } from "../../src/worker/errors.ts";
+import { WorkerLink } from "../../src/worker/link.ts";
+import { PipelineService } from "../../src/worker/service.ts";
+import { buffersOf, installTransferHandlers } from "../../src/worker/transfer.ts";
+import { fakeLoader, fakeModel, type FakeScript } from "../fake-pipeline.ts";
+
+const ports: MessagePort[] = [];
+afterEach(() => ports.splice(0).forEach((port) => port.close()));
+
+function connect(script: FakeScript = {}) {
+  installTransferHandlers();
+  const { port1, port2 } = new MessageChannel();
+  ports.push(port1, port2);
+  const { load, log } = fakeLoader(script);
+  expose(new PipelineService(load, async () => ({ adapter: "a scripted one" })), port1);
+  port2.start();
+  return { link: new WorkerLink(port2), log };
+}
+
+const soon = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test("loading reports progress in order and gives the model's description", async () => {
+  const { link } = connect();
+  const seen: Progress[] = [];
+  const pipe = await loadThrough(link, "text-to-image", "emoji", { onProgress: (progress) => seen.push(progress) });
+  expect(pipe.model).toEqual(fakeModel);
+  expect(seen.at(-1)?.status).toBe("ready");
+  expect(seen.map((progress) => progress.loaded)).toEqual([...seen.map((progress) => progress.loaded)].sort((a, b) => a - b));
+  expect(await pipe.plan()).toEqual(fakeModel.memory);
+});
+
+test("steps come in order with their previews, and the result after them", async () => {
+  const { link, log } = connect();
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const work = pipe("red apple", { seed: 2n ** 63n + 1n, numInferenceSteps: 3, previewEvery: 2, numImagesPerPrompt: 2 });
+  const steps: TextToImageStep[] = [];
+  for await (const step of work) steps.push(step);
+  expect(steps.map((step) => step.step)).toEqual([1, 2, 3]);
+  expect(steps.map((step) => step.previews?.length)).toEqual([undefined, 2, undefined]);
+  const { images, seed } = await work;
+  expect(seed).toBe(2n ** 63n + 1n);
+  expect(images.map((image) => image.recipe.prompt)).toEqual(["red apple", "red apple"]);
+  expect(images[0].data).toBeInstanceOf(Uint8ClampedArray);
+  expect(images[0].data).toHaveLength(128 * 128 * 4);
+  expect(log.steps).toBe(3);
+});
+
+test("awaiting alone runs to the end", async () => {
+  const { link } = connect();
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const { images } = await pipe("red apple", { seed: 1, numInferenceSteps: 2 });
+  expect(images).toHaveLength(1);
+});
+
+test("pixels move over: the sender's buffers are gone", async () => {
+  const sent: Pixels[] = [];
+  const { load } = fakeLoader();
+  const { port1, port2 } = new MessageChannel();
+  ports.push(port1, port2);
+  installTransferHandlers();
+  expose(new PipelineService(async (...call) => {
+    const pipe = await load(...call);
+    const spied = (prompt: string, options = {}) => {
+      const work = pipe(prompt, options);
+      void work.then(({ images }) => sent.push(...images));
+      return work;
+    };
+    return Object.assign(spied, { model: pipe.model, plan: pipe.plan, dispose: pipe.dispose });
+  }, async () => ({ adapter: "" })), port1);
+  port2.start();
+  const pipe = await loadThrough(new WorkerLink(port2), "text-to-image", "emoji");
+  const { images } = await pipe("red apple", { numInferenceSteps: 1 });
+  await soon();
+  expect(sent).toHaveLength(1);
+  expect(sent[0].data.buffer.byteLength).toBe(0);
+  expect(images[0].data.buffer.byteLength).toBe(128 * 128 * 4);
+});
+
+test("the worker is at most one step ahead of whoever reads", async () => {
+  const { link, log } = connect();
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const steps = pipe("red apple", { numInferenceSteps: 20 })[Symbol.asyncIterator]();
+  await steps.next();
+  await soon(50);
+  expect(log.steps).toBe(2);
+  await steps.next();
+  await soon(50);
+  expect(log.steps).toBe(3);
+  await steps.return?.();
+});
+
+test("leaving the loop early stops the work and runs its clean-up", async () => {
+  const { link, log } = connect({ stepMs: 5 });
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const work = pipe("red apple", { numInferenceSteps: 100 });
+  for await (const step of work) if (step.step === 3) break;
+  expect(log.ended).toBe(1);
+  const done = log.steps;
+  expect(done).toBeLessThanOrEqual(4);
+  await soon(50);
+  expect(log.steps).toBe(done);
+  await expect(work).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("an abort signal reaches into a step, with its reason", async () => {
+  const { link, log } = connect({ stepMs: 10_000 });
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const controller = new AbortController();
+  const work = pipe("red apple", { signal: controller.signal });
+  const started = performance.now();
+  setTimeout(() => controller.abort(new DOMException("the user cancelled", "AbortError")), 30);
+  await expect(work).rejects.toMatchObject({ name: "AbortError", message: "the user cancelled" });
+  expect(performance.now() - started).toBeLessThan(2000);
+  expect(log.ended).toBe(1);
+});
+
+test("a signal aborted before the call never reaches the worker", async () => {
+  const { link, log } = connect();
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  await expect(pipe("red apple", { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" });
+  expect(log.options).toHaveLength(0);
+});
+
+test("loading can be aborted", async () => {
+  const { link } = connect({ loadMs: 10_000 });
+  const controller = new AbortController();
+  const loading = loadThrough(link, "text-to-image", "emoji", { signal: controller.signal });
+  setTimeout(() => controller.abort(), 20);
+  await expect(loading).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("errors keep class, kind, message and way out", async () => {
+  const error = new GpuError("out-of-memory", "GPU memory is used up");
+  const { link } = connect({ failAt: { step: 2, error } });
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const thrown = await Promise.resolve(pipe("red apple")).catch((reason: unknown) => reason);
+  expect(thrown).toBeInstanceOf(GpuError);
+  expect(thrown).toMatchObject({ name: "GpuError", kind: "out-of-memory", message: error.message, wayOut: error.wayOut });
+});
+
+test("a dead worker rejects everything pending, and everything after, with one clear error", async () => {
+  const { link } = connect({ stepMs: 10_000 });
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const first = Promise.resolve(pipe("red apple")).catch((reason: unknown) => reason);
+  const second = Promise.resolve(pipe("house")).catch((reason: unknown) => reason);
+  await soon();
+  link.fail("The worker stopped (out of memory)");
+  const [a, b] = await Promise.all([first, second]);
+  expect(a).toBeInstanceOf(WorkerError);
+  expect(b).toBe(a);
+  expect(String(a)).toBe("WorkerError: The worker stopped (out of memory). Run it again: a new worker is started.");
+  await expect(pipe.plan()).rejects.toBe(a);
+  await pipe.dispose();
+});
+
+test("dispose reaches the pipeline, and later calls say so", async () => {
+  const { link, log } = connect();
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  await pipe.dispose();
+  expect(log.disposed).toBe(1);
+  await expect(pipe("red apple")).rejects.toThrow(/disposed/);
+});
+
+test("buffers are found once each, in views, lists and records", () => {
+  const shared = new ArrayBuffer(8);
+  const other = new ArrayBuffer(4);
+  const data = { done: false, value: { previews: [{ data: new Uint8ClampedArray(shared) }, { data: new Uint8Array(shared) }], raw: other, name: "x", none: null } };
+  expect(buffersOf(data)).toEqual([shared, other]);
+});
