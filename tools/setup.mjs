@@ -10,6 +10,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { chromiumPath, firefoxPath, hasHardwareGpu } from "./environment.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** @param {string} text */
@@ -18,7 +19,7 @@ const say = (text) => console.error(`setup: ${text}`);
 /** Earlier lavapipes lack what Dawn asks of a Vulkan driver. */
 const minimumMesa = 25;
 const gpuPackages = ["mesa-vulkan-drivers", "libvulkan1"];
-const browserPackages = ["chromium", "firefox-esr", "fonts-dejavu-core", "fonts-noto-color-emoji"];
+const fontPackages = ["fonts-dejavu-core", "fonts-noto-color-emoji"];
 const backportsFile = "/etc/apt/sources.list.d/kiln-backports.sources";
 
 // ── node_modules ────────────────────────────────────────────────────────────────────────────────
@@ -45,7 +46,7 @@ export function setupModules() {
 /** Mesa's lavapipe, a Vulkan driver on the CPU. Returns what is still missing, in words, or undefined. */
 export async function setupGpu() {
   if (process.platform !== "linux") return; // Dawn talks to Metal and Direct3D there
-  if (mesaMajor() >= minimumMesa) return;
+  if (mesaMajor() >= minimumMesa || (hasHardwareGpu() && hasVulkanDriver())) return;
   const advice = `Mesa's lavapipe (Vulkan on the CPU), version ${minimumMesa} or newer`;
   if (!canApt()) return hasVulkanDriver() ? undefined : advice;
   await aptUpdate({ backports: codename() === "bookworm" });
@@ -58,13 +59,10 @@ export async function setupGpu() {
 
 /** Chromium, Firefox and fonts. Returns what is still missing, in words, or undefined. */
 export async function setupBrowsers() {
-  const missing = () => browserPackages.filter((name) => !installedVersions([name]).has(name));
-  const { chromiumPath, firefoxPath } = await import("./environment.mjs");
-  if (!canApt()) {
-    const names = [!chromiumPath() && "Chromium", !firefoxPath() && "Firefox"].filter(Boolean);
-    return names.length > 0 ? names.join(" and ") : undefined;
-  }
-  const names = missing();
+  const browsers = [...(chromiumPath() ? [] : ["chromium"]), ...(firefoxPath() ? [] : ["firefox-esr"])];
+  if (!canApt()) return browsers.length > 0 ? browsers.join(" and ") : undefined;
+  const fonts = installedVersions(fontPackages);
+  const names = [...browsers, ...fontPackages.filter((name) => !fonts.has(name))];
   if (names.length === 0) return;
   await aptUpdate({ backports: false });
   await apt(["install", "-y", "--no-install-recommends", ...names]);
@@ -174,7 +172,7 @@ export function backportsSource(sources) {
 
 // ── command ─────────────────────────────────────────────────────────────────────────────────────
 
-/** Installs all that the tests need; returns what it could not install, in words. */
+/** Installs all that the tests need. Returns what is missing still, in words; throws where an installer fails. */
 export async function setupAll() {
   setupModules();
   return [await setupGpu(), await setupBrowsers()].filter((missing) => missing !== undefined);

@@ -16,9 +16,7 @@ const filter = process.argv[2];
 
 /** @type {Outcome[]} */
 const outcomes = [];
-for (const missing of await setupAll()) outcomes.push({ name: "setup", status: "failed", message: `please install ${missing}` });
-
-const stages = { ...(filter ? {} : { types }), "in Node": node, "in browsers": browsers };
+const stages = { setup, ...(filter ? {} : { types }), "in Node": node, "in browsers": browsers };
 for (const [name, stage] of Object.entries(stages)) {
   const start = performance.now();
   console.log(`\n── ${name} ──`);
@@ -30,6 +28,12 @@ for (const [name, stage] of Object.entries(stages)) {
   console.log(`── ${name}: ${((performance.now() - start) / 1000).toFixed(1)} s ──`);
 }
 report();
+
+/** What could not be installed, as failures. @returns {Promise<Outcome[]>} */
+async function setup() {
+  const missing = await setupAll();
+  return missing.map((words) => ({ name: "setup", status: /** @type {const} */ ("failed"), message: `please install ${words}` }));
+}
 
 /** @returns {Outcome[]} */
 function types() {

@@ -37,4 +37,5 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   useGpuEnvironment();
   const { close } = await importTypeScript(script);
   await close();
+  process.exit(); // Dawn's threads would keep the process
 }
