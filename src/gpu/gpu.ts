@@ -73,9 +73,7 @@ export class Gpu {
     this.memory = new Memory(device, limits.maxBufferSize, () => this.flush());
     this.pipelines = new Pipelines(device);
     this.#params = device && new ParamsArena(device);
-    device?.lost.then(({ reason, message }) => {
-      if (reason !== "destroyed") this.#fail(new GpuError("lost", `The GPU device was lost (${message.trim() || "no reason given"})`));
-    });
+    device?.lost.then(({ message }) => this.#fail(new GpuError("lost", `The GPU device was lost (${message.trim() || "no reason given"})`)));
     device?.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fail(fromUncaptured(event.error));
@@ -216,8 +214,9 @@ export class Gpu {
     try {
       return await promise;
     } catch (cause) {
-      await Promise.resolve();
-      throw this.#error ?? new GpuError("lost", `The GPU did not answer (${cause instanceof Error ? cause.message : String(cause)})`);
+      await Promise.resolve(); // `lost` and `uncapturederror` may tell more in the same turn
+      this.#fail(new GpuError("lost", `The GPU did not answer (${cause instanceof Error ? cause.message : String(cause)})`));
+      throw this.#error;
     }
   }
 

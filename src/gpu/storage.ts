@@ -2,14 +2,16 @@
 import "./symbol-dispose.ts";
 import { GpuError } from "./errors.ts";
 
-/** Bytes held now, the most held at once, and those kept aside for reuse. */
+/** Bytes held now, the most held at once, those kept aside for reuse, and the largest tensor. */
 export interface MemoryUse {
   /** Bytes that some tensor holds. */
   readonly live: number;
-  /** Largest `live` + `idle` since the start or the last `resetPeak`. */
+  /** The most that was `live` and `idle` together since the start or the last `resetPeak`. */
   readonly peak: number;
   /** Bytes of freed buffers kept for the next allocation. */
   readonly idle: number;
+  /** The largest single tensor since then, weights aside. */
+  readonly largest: number;
 }
 
 /** A buffer and the number of tensors that look at it. In a planning Gpu `buffer` is null. */
@@ -45,23 +47,26 @@ export class Memory {
   #live = 0;
   #idleBytes = 0;
   #peak = 0;
+  #largest = 0;
   #nextId = 1;
 
   /** `device` null: count only. `maxBytes` is the largest buffer allowed. */
   constructor(readonly device: GPUDevice | null, readonly maxBytes: number, readonly beforeDestroy: () => void) {}
 
   get use(): MemoryUse {
-    return { live: this.#live, peak: this.#peak, idle: this.#idleBytes };
+    return { live: this.#live, peak: this.#peak, idle: this.#idleBytes, largest: this.#largest };
   }
 
   resetPeak(): void {
     this.#peak = this.#live + this.#idleBytes;
+    this.#largest = 0;
   }
 
   /** `recycle` false for long-lived weights: the buffer is exactly as large as asked and destroyed when freed. Throws GpuError past the device's largest buffer. */
   allocate(bytes: number, label: string, recycle = true): Storage {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (size > this.maxBytes) throw new GpuError("unsupported", `${label} needs a buffer of ${size} bytes, this device allows ${this.maxBytes}`);
+    if (recycle) this.#largest = Math.max(this.#largest, size);
     const capacity = recycle ? sizeClass(size) : size;
     const reused = recycle ? this.#idle.get(capacity)?.pop() : undefined;
     if (reused) this.#idleBytes -= capacity;

@@ -1,4 +1,6 @@
 // What pipelines take and give: plain data that crosses a worker's boundary unchanged.
+import type { GeneratorKind } from "../random/generator.ts";
+import type { SchedulerName } from "../schedulers/scheduler.ts";
 import type { DType } from "../tensor/dtype.ts";
 
 /** Where loading or generating stands. Bytes and seconds are numbers, not text; unknown ones are null. */
@@ -23,8 +25,6 @@ export interface MemoryPlan {
   readonly peak: number;
 }
 
-export type SchedulerName = "ddim" | "pndm" | "euler" | "euler-ancestral" | "dpmpp-2m" | "dpmpp-2m-karras" | "lcm";
-
 export interface TextToImageOptions {
   readonly negativePrompt?: string;
   /** 0 … 2⁶⁴−1; a random one if left out, told in the result. */
@@ -39,9 +39,11 @@ export interface TextToImageOptions {
   /** Default: the one that the checkpoint names. */
   readonly scheduler?: SchedulerName;
   /** Whose random numbers a seed stands for. Default "torch-cpu". */
-  readonly generator?: "torch-cpu" | "torch-cuda";
+  readonly generator?: GeneratorKind;
   /** Give a preview with every n-th step; 0 for none (the default for `await`). */
   readonly previewEvery?: number;
+  /** Also give the pictures as numbers, before they are rounded to bytes. */
+  readonly returnTensor?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -78,7 +80,7 @@ export interface Recipe {
   readonly numInferenceSteps: number;
   readonly guidanceScale: number;
   readonly scheduler: string;
-  readonly generator: "torch-cpu" | "torch-cuda";
+  readonly generator: GeneratorKind;
   readonly width: number;
   readonly height: number;
   readonly dtype: DType;
@@ -95,7 +97,7 @@ export interface TextToImageResult {
   readonly seconds: number;
   /** In words: what of the prompt was cut, what was adjusted. */
   readonly warnings: readonly string[];
-  /** [N, H, W, 3] float32 in 0…1 before rounding; only where `tensors` was asked for (headless). */
+  /** [N, H, W, 3] in 0 … 1 before rounding, where `returnTensor` asked for it. */
   readonly tensor?: Float32Array<ArrayBuffer>;
 }
 
@@ -105,10 +107,16 @@ export interface Generation<Step, Result> extends AsyncIterable<Step>, PromiseLi
 export interface PipelineOptions {
   /** Where models/<id>/ lies; default: beside the page. */
   readonly baseUrl?: string;
+  /** The hub that "owner/name" stands for, as in "https://huggingface.co"; without it no other site is asked. */
+  readonly hubUrl?: string;
+  /** The branch, tag or commit on the hub; default "main". */
+  readonly revision?: string;
   /** f16 halves memory and is default where the device has it; f32 is exact. */
   readonly dtype?: "auto" | "f32" | "f16";
   /** Run in a worker of our own (default in browsers), here, or in a worker of yours. */
   readonly worker?: boolean | Worker;
+  /** A device of your own to run on; only without a worker. */
+  readonly device?: GPUDevice;
   /** Keep downloaded weights in IndexedDB; default true. */
   readonly cache?: boolean;
   readonly onProgress?: (progress: Progress) => void;
@@ -134,4 +142,18 @@ export interface ModelInfo {
   /** The checkpoint's own defaults. */
   readonly defaults: { readonly width: number; readonly height: number; readonly numInferenceSteps: number; readonly guidanceScale: number; readonly scheduler: SchedulerName };
   readonly memory: MemoryPlan;
+  /** What the model's author says of it in kiln.json; null for folders without one. */
+  readonly card: ModelCard | null;
+}
+
+/** kiln.json: what a folder of diffusers does not hold. */
+export interface ModelCard {
+  readonly title: string;
+  readonly licence: string;
+  readonly trainingData: string;
+  /** Words that choose a style when they follow the prompt. */
+  readonly styles: readonly string[];
+  readonly examples: readonly string[];
+  readonly numInferenceSteps?: number;
+  readonly guidanceScale?: number;
 }
