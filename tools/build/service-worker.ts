@@ -17,7 +17,7 @@ export function serviceWorker({ except }: { except: readonly string[] }): Plugin
     async closeBundle() {
       const folder = join(config.root, config.build.outDir);
       const files = walk(folder)
-        .filter((file) => !except.some((name) => file.startsWith(`${name}/`)) && !file.endsWith(".map"))
+        .filter((file) => !except.some((name) => file.startsWith(`${name}/`)) && !/\.(map|txt)$/.test(file))
         .sort();
       const hash = createHash("sha256");
       for (const file of files) hash.update(file).update(readFileSync(join(folder, file)));

@@ -1,6 +1,30 @@
 // The site as a whole: its own requests only, its Content-Security-Policy, and the second visit without a server.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { check } from "../check.ts";
+
+/** Fonts and pictures are compressed as they are. */
+const packed = /\.(woff2|png|jpg|webp)$/;
+
+check(
+  "the first visit loads at most 150 kB, the offline copy included",
+  async ({ page, site }) => {
+    await page.goto(site.url);
+    await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+    const prefix = new URL(site.url).pathname;
+    const files = new Set(site.requests.map((path) => path.slice(prefix.length) || "index.html"));
+    const sizes = [...files].filter((file) => !file.startsWith("models/")).map((file) => {
+      const bytes = readFileSync(join("dist/site", file));
+      return packed.test(file) ? bytes.byteLength : gzipSync(bytes).byteLength;
+    });
+    const kilobytes = sizes.reduce((sum, size) => sum + size, 0) / 1000;
+    console.log(`   ${files.size} files, ${kilobytes.toFixed(1)} kB`);
+    assert.ok(kilobytes <= 150);
+  },
+  { engines: ["chromium"] },
+);
 
 check("the page opens again without a server", async ({ page, site, strayHosts }) => {
   await page.goto(site.url);
