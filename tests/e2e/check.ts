@@ -1,4 +1,4 @@
-// The list of browser checks. A file in checks/ adds to it; run.ts runs it in each browser.
+// The list of browser checks. A file in checks/ adds to it, and run.ts imports that file.
 import type { Page } from "puppeteer-core";
 import type { Engine } from "./browsers.ts";
 
