@@ -15,6 +15,7 @@ import { schedulerStep } from "../kernels/scheduler-step.ts";
 import { ConfigError } from "../nn/config.ts";
 import { type LoadOptions, Weights } from "../nn/weights.ts";
 import { latentNoise, type NoiseGenerator } from "../random/generator.ts";
+import { parseSchedulerConfig } from "../schedulers/config.ts";
 import type { Schedule } from "../schedulers/plan.ts";
 import { type Tensor, upload } from "../tensor/tensor.ts";
 
@@ -180,7 +181,7 @@ export async function openStableDiffusion(folder: ModelFolder, { signal }: { sig
     part("text_encoder", "model"),
     part("unet", "diffusion_pytorch_model"),
     part("vae", "diffusion_pytorch_model"),
-    folder.json("scheduler/scheduler_config.json"),
+    folder.text("scheduler/scheduler_config.json").then((text) => (text === null ? null : parseSchedulerConfig(text))),
   ]);
   return { pipelineClass, textEncoder, unet, vae, scheduler: record(scheduler, `${folder.id}: scheduler/scheduler_config.json`) };
 }

@@ -153,9 +153,13 @@ export function readConfig(className: SchedulerClass, json: unknown): SchedulerC
   return { ...NEUTRAL, ...read };
 }
 
-/** scheduler_config.json's text as a value. Python writes infinities that JSON does not have. */
+/** scheduler_config.json's text as a value. Python writes infinities, which JSON does not have. Throws ConfigError. */
 export function parseSchedulerConfig(text: string): unknown {
-  return JSON.parse(text.replace(/(?<=:\s*-?)Infinity(?=\s*[,}])/g, "1e999"));
+  try {
+    return JSON.parse(text.replace(/(?<=:\s*-?)Infinity(?=\s*[,}])/g, "1e999")) as unknown;
+  } catch (error) {
+    throw new ConfigError(`scheduler_config.json is no JSON (${error instanceof Error ? error.message : String(error)})`);
+  }
 }
 
 function noiseSchedule(c: Config, defaults: Pick<SchedulerConfig, "betaStart" | "betaEnd" | "betaSchedule"> = NEUTRAL): Part {

@@ -26,7 +26,9 @@ export function dpmpp2m(config: SchedulerConfig): Scheduler {
 
   function schedule(steps: number, { strength = 1 } = {}): Schedule {
     checkSteps(steps, config, strength);
-    const { timesteps, visited } = config.useKarrasSigmas ? karras(config, levels, steps) : spaced(config, alphas, levels, steps);
+    const { timesteps, visited } = config.useKarrasSigmas
+      ? karras(config, levels, steps)
+      : spaced(config, alphas, levels, steps);
     const final = config.finalSigmasType === "zero" ? 0 : levels[0];
     const points = [...visited, final].map(noisePoint);
     const count = timesteps.length;
@@ -35,14 +37,14 @@ export function dpmpp2m(config: SchedulerConfig): Scheduler {
     function plan(i: number): StepPlan {
       const at = i + skipped;
       const [from, to] = [points[at], points[at + 1]];
-      const few = config.lowerOrderFinal && count < 15;
-      const firstOrder = at === count - 1 && (config.eulerAtFinal || few || config.finalSigmasType === "zero");
+      const steadied = config.eulerAtFinal || config.finalSigmasType === "zero" || (config.lowerOrderFinal && count < 15);
+      const firstOrder = config.solverOrder === 1 || i === 0 || (at === count - 1 && steadied);
       const h = f32(to.lambda - from.lambda);
       const decay = f32(Math.exp(-h)) - 1;
       const denoised = predictImage(config.predictionType, from.alpha, from.sigma);
       const keep = config.solverOrder > 1 ? [{ slot: 0, tensor: "denoised" as const }] : [];
       const next = { sample: to.sigma / from.sigma, model: 0, denoised: -to.alpha * decay, past: [] };
-      if (config.solverOrder === 1 || i === 0 || firstOrder) return { denoised, next, keep };
+      if (firstOrder) return { denoised, next, keep };
 
       const ratio = f32(from.lambda - points[at - 1].lambda) / h;
       const slope = config.solverType === "midpoint" ? -0.5 * to.alpha * decay : to.alpha * (decay / h + 1);

@@ -64,6 +64,7 @@ test("a config names its scheduler", () => {
 test("Python's infinities are read, strings that mention them are left alone", () => {
   const text = '{"lambda_min_clipped": -Infinity, "sigma_max": Infinity, "note": "to Infinity, and beyond"}';
   expect(parseSchedulerConfig(text)).toEqual({ lambda_min_clipped: -Infinity, sigma_max: Infinity, note: "to Infinity, and beyond" });
+  expect(() => parseSchedulerConfig("{")).toThrow(ConfigError);
 });
 
 test("schedules are independent: two interleaved generations get the plans they would get alone", () => {
