@@ -1,0 +1,107 @@
+// The levels of a conditional UNet: residual blocks, each followed by a transformer where the text is attended to.
+import { concat } from "../kernels/concat.ts";
+import { scoped } from "../nn/scoped.ts";
+import type { Weights } from "../nn/weights.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Downsample2D, type ResnetConfig, ResnetBlock2D, Upsample2D } from "./resnet-2d.ts";
+import { Transformer2DModel, type TransformerConfig } from "./transformer-2d.ts";
+
+/** What the levels on the way down and on the way up share. */
+export interface LevelConfig {
+  readonly channels: number;
+  /** Residual blocks on the way down; one more on the way up. */
+  readonly layers: number;
+  readonly resnet: ResnetConfig;
+  /** Null where the level does not look at the text. */
+  readonly transformer: TransformerConfig | null;
+}
+
+/** CrossAttnDownBlock2D, and DownBlock2D where there is no transformer. */
+export class DownBlock2D {
+  readonly resnets: readonly ResnetBlock2D[];
+  readonly attentions: readonly Transformer2DModel[];
+  readonly downsamplers: readonly Downsample2D[];
+
+  /** `downsamplePadding` null: the last level, which keeps its size. */
+  constructor(weights: Weights, inChannels: number, { channels, layers, resnet, transformer }: LevelConfig, downsamplePadding: number | null) {
+    this.resnets = Array.from({ length: layers }, (_, i) => new ResnetBlock2D(weights.at("resnets").at(i), i ? channels : inChannels, channels, resnet));
+    this.attentions = transformer ? this.resnets.map((_, i) => new Transformer2DModel(weights.at("attentions").at(i), channels, transformer)) : [];
+    this.downsamplers = downsamplePadding === null ? [] : [new Downsample2D(weights.at("downsamplers.0"), channels, downsamplePadding)];
+  }
+
+  /** x [N, H, W, I] → [N, H', W', channels]; every layer's output joins `skips`. */
+  forward(x: Tensor, timeEmbedding: Tensor, text: Tensor, skips: Tensor[]): Tensor {
+    const { gpu } = x;
+    this.resnets.forEach((resnet, i) => {
+      x = attended(this.attentions[i], resnet, x, timeEmbedding, text);
+      skips.push(x);
+    });
+    for (const downsampler of this.downsamplers) {
+      x = scoped(gpu, () => downsampler.forward(x));
+      skips.push(x);
+    }
+    return x;
+  }
+}
+
+/** UNetMidBlock2DCrossAttn, and UNetMidBlock2D where there is no transformer. */
+export class MidBlock2D {
+  readonly resnets: readonly ResnetBlock2D[];
+  readonly attentions: readonly Transformer2DModel[];
+
+  constructor(weights: Weights, { channels, resnet, transformer }: Omit<LevelConfig, "layers">) {
+    this.resnets = Array.from({ length: transformer ? 2 : 1 }, (_, i) => new ResnetBlock2D(weights.at("resnets").at(i), channels, channels, resnet));
+    this.attentions = transformer ? [new Transformer2DModel(weights.at("attentions.0"), channels, transformer)] : [];
+  }
+
+  /** x [N, H, W, channels] → the same shape. */
+  forward(x: Tensor, timeEmbedding: Tensor, text: Tensor): Tensor {
+    const [first, ...rest] = this.resnets;
+    let h = attended(this.attentions[0], first, x, timeEmbedding, text);
+    for (const resnet of rest) {
+      using before = h;
+      h = scoped(x.gpu, () => resnet.forward(before, timeEmbedding));
+    }
+    return h;
+  }
+}
+
+/** CrossAttnUpBlock2D, and UpBlock2D where there is no transformer. */
+export class UpBlock2D {
+  readonly resnets: readonly ResnetBlock2D[];
+  readonly attentions: readonly Transformer2DModel[];
+  readonly upsamplers: readonly Upsample2D[];
+
+  /** `skipChannels`: of the skips that its layers take, in their order. `upsample` false: the last level. */
+  constructor(weights: Weights, inChannels: number, skipChannels: readonly number[], { channels, resnet, transformer }: LevelConfig, upsample: boolean) {
+    this.resnets = skipChannels.map((skip, i) => new ResnetBlock2D(weights.at("resnets").at(i), (i ? channels : inChannels) + skip, channels, resnet));
+    this.attentions = transformer ? this.resnets.map((_, i) => new Transformer2DModel(weights.at("attentions").at(i), channels, transformer)) : [];
+    this.upsamplers = upsample ? [new Upsample2D(weights.at("upsamplers.0"), channels)] : [];
+  }
+
+  /** x [N, H, W, I] → [N, H', W', channels], as large as the next skip. Takes its layers' skips off the end of `skips` and frees them. */
+  forward(x: Tensor, timeEmbedding: Tensor, text: Tensor, skips: Tensor[]): Tensor {
+    const { gpu } = x;
+    using scope = gpu.scope();
+    this.resnets.forEach((resnet, i) => {
+      using skip = skips.pop() ?? missingSkip();
+      using joined = concat([x, skip], -1);
+      x = attended(this.attentions[i], resnet, joined, timeEmbedding, text);
+    });
+    const next = skips.at(-1);
+    for (const upsampler of this.upsamplers) x = scoped(gpu, () => upsampler.forward(x, next && [next.dim(1), next.dim(2)]));
+    return scope.keep(x);
+  }
+}
+
+/** A residual block and, if there is one, the transformer behind it. */
+function attended(transformer: Transformer2DModel | undefined, resnet: ResnetBlock2D, x: Tensor, timeEmbedding: Tensor, text: Tensor): Tensor {
+  const h = scoped(x.gpu, () => resnet.forward(x, timeEmbedding));
+  if (!transformer) return h;
+  using before = h;
+  return scoped(x.gpu, () => transformer.forward(before, text));
+}
+
+function missingSkip(): never {
+  throw new Error("UNet: more layers on the way up than skips");
+}
