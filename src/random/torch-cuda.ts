@@ -3,7 +3,7 @@
 // The kernel starts min(⌈count / 256⌉, multiprocessors × blocks per multiprocessor) blocks of 256 threads. Thread t
 // runs Philox4x32-10 with counter (offset / 4 + round, t) and key = seed; each call gives it four normals, which go to
 // elements t, t + threads, t + 2·threads, t + 3·threads of the round. So a draw of at most one element a thread is
-// the same on every GPU, and a larger one depends on how many threads the GPU holds.
+// the same on every GPU, and a larger one depends on how many threads the GPU holds (a T4 40,960, an RTX 4090 196,608).
 
 import { fma } from "./float32.ts";
 import type { NoiseGenerator } from "./generator.ts";
@@ -29,7 +29,7 @@ export const A100: CudaDevice = { multiProcessorCount: 108, maxThreadsPerMultiPr
  * The stream of `torch.Generator("cuda").manual_seed(seed)` on `device`. Stateful: consecutive draws continue it.
  *
  * Words equal the GPU's bit for bit. Normals are correctly rounded, where the GPU uses its fast sine and cosine:
- * they agree to about 2e-6 absolutely.
+ * they agree to about 3e-6 absolutely.
  */
 export class TorchCudaGenerator implements NoiseGenerator {
   readonly #key: readonly [number, number];

@@ -17,8 +17,8 @@ export function cumulativeAlphas(config: SchedulerConfig): Float32Array {
 /** ᾱ at a timestep; −1 means the last, as in Python. Throws RangeError past the training timesteps. */
 export function alphaAt(alphas: Float32Array, t: number): number {
   const alpha = alphas.at(t);
-  if (alpha === undefined) throw new RangeError(`scheduler: timestep ${t} lies outside the ${alphas.length} of training; use fewer steps or a smaller steps_offset`);
-  return alpha;
+  if (alpha !== undefined) return alpha;
+  throw new RangeError(`scheduler: timestep ${t} lies outside the ${alphas.length} of training; use fewer steps or a smaller steps_offset`);
 }
 
 function betasOf({ betaSchedule, betaStart, betaEnd, trainedBetas, numTrainTimesteps }: SchedulerConfig): Float32Array {

@@ -50,7 +50,9 @@ export function pndm(config: SchedulerConfig): Scheduler {
     checkSteps(steps, config, strength);
     const stride = Math.floor(config.numTrainTimesteps / steps);
     const spaced = spacedTimesteps(config, steps).map(roundHalfEven);
-    const { timesteps, rungeKutta } = config.skipPrkSteps ? multistepTimesteps(spaced, skippedSteps(steps, strength)) : rungeKuttaTimesteps(spaced, stride, strength);
+    const { timesteps, rungeKutta } = config.skipPrkSteps
+      ? multistepTimesteps(spaced, skippedSteps(steps, strength))
+      : rungeKuttaTimesteps(spaced, stride, strength);
 
     /** One of four evaluations of a Runge–Kutta step: at its start, twice half-way, at its end. */
     function rungeKuttaStep(i: number): { next: StepPlan["next"]; keep: Keep } {

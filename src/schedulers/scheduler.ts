@@ -46,9 +46,7 @@ export function createScheduler(json: unknown, { name, pipelineClass }: CreateSc
   if (!isObject(json)) throw new ConfigError("scheduler: the config is no JSON object");
   const own = json._class_name;
   const className = name ? CLASS_OF[name] : own;
-  if (!isSchedulerClass(className)) {
-    throw new ConfigError(`scheduler: ${JSON.stringify(name ?? own) ?? "no _class_name"} is not supported; choose one of ${SCHEDULER_NAMES.join(", ")}`);
-  }
+  if (!isSchedulerClass(className)) throw unsupported(name ?? own);
   const stated = corrected(json, pipelineClass, className !== own);
   const config = readConfig(className, stated);
   return CREATE[className](name === "dpmpp-2m-karras" ? { ...config, useKarrasSigmas: true } : config);
@@ -58,7 +56,7 @@ export function createScheduler(json: unknown, { name, pipelineClass }: CreateSc
 export function schedulerNameOf(json: unknown): SchedulerName {
   const config = isObject(json) ? json : {};
   const found = SCHEDULER_NAMES.find((name) => CLASS_OF[name] === config._class_name);
-  if (!found) throw new ConfigError(`scheduler: ${JSON.stringify(config._class_name) ?? "no _class_name"} is not supported; choose one of ${SCHEDULER_NAMES.join(", ")}`);
+  if (!found) throw unsupported(config._class_name);
   return found === "dpmpp-2m" && config.use_karras_sigmas === true ? "dpmpp-2m-karras" : found;
 }
 
@@ -77,6 +75,11 @@ function corrected(json: Json, pipelineClass: string | undefined, switched: bool
   };
   const applies = ([key]: [string, unknown]) => !switched || Object.hasOwn(json, key);
   return { ...json, ...Object.fromEntries(Object.entries(wanted).filter(applies)) };
+}
+
+function unsupported(what: unknown): ConfigError {
+  const named = JSON.stringify(what) ?? "a config without _class_name";
+  return new ConfigError(`scheduler: ${named} is not supported; choose one of ${SCHEDULER_NAMES.join(", ")}`);
 }
 
 function isObject(value: unknown): value is Json {

@@ -23,7 +23,7 @@ describe("what is not supported is refused by name", () => {
     [{ _class_name: "DPMSolverMultistepScheduler", solver_order: 3 }, /"solver_order" expected 1 or 2, got 3/],
     [{ _class_name: "DPMSolverMultistepScheduler", prediction_type: "flow_prediction" }, /"prediction_type"/],
     [{ _class_name: "UniPCMultistepScheduler" }, /"UniPCMultistepScheduler" is not supported; choose one of ddim, pndm/],
-    [{}, /no _class_name is not supported/],
+    [{}, /a config without _class_name is not supported/],
     [[], /no JSON object/],
   ])("%j", (config, message) => {
     const create = () => createScheduler(config);
