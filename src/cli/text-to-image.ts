@@ -4,7 +4,7 @@ import { dirname, extname } from "node:path";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { loadPipeline } from "../pipelines/pipeline.ts";
 import type { GeneratedImage } from "../pipelines/types.ts";
-import { encodeMarkedPng } from "../provenance/png.ts";
+import { markedPng } from "../provenance/mark.ts";
 import { SCHEDULER_NAMES } from "../schedulers/scheduler.ts";
 import { decimal, oneOf, parseFlags, seedNumber, UsageError, wholeNumber } from "./flags.ts";
 import { openLocalModel } from "./models.ts";
@@ -60,7 +60,7 @@ export async function textToImage(args: readonly string[], signal: AbortSignal):
 async function writePictures(out: string, images: readonly GeneratedImage[]): Promise<void> {
   for (const [i, image] of images.entries()) {
     const file = images.length === 1 ? out : `${out.slice(0, -4)}-${i + 1}.png`;
-    await writeOut(file, await encodeMarkedPng(image));
+    await writeOut(file, await markedPng(image));
   }
 }
 

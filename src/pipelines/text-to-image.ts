@@ -335,7 +335,7 @@ async function settle({ step, done, previews }: Ticket, total: number, seconds: 
 }
 
 /** One picture of the batch: its bytes, and where asked for its values in 0 … 1. The caller disposes them. */
-function decodeOne(model: StableDiffusion, latents: Tensor, n: number, withValues: boolean): { pixels: Tensor & { dtype: "u32" }; unit: (Tensor & { dtype: "f32" }) | null } {
+function decodeOne(model: StableDiffusion, latents: Tensor, n: number, withValues: boolean): { pixels: Tensor; unit: Tensor | null } {
   using scope = model.gpu.scope();
   const image = model.decode(latents.slice(0, n, n + 1)); // [1, H, W, 3]
   return { pixels: scope.keep(toPixels(image)), unit: withValues ? scope.keep(toUnit(image)) : null };
