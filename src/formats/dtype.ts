@@ -52,7 +52,7 @@ export function decodeTo(dtype: StoredDtype, bytes: Uint8Array, to: keyof Decode
   }
 }
 
-/** f16 patterns → f32 values, exactly. */
+/** f16 patterns → f32 values, exactly; every NaN becomes the same one. */
 export function float16ToFloat32(half: Uint16Array): Float32Array {
   return lookUp(float16Table(), half);
 }
@@ -151,16 +151,16 @@ function view<A>(Type: Elements<A>, bytes: Uint8Array): A {
   return new Type(aligned.buffer, aligned.byteOffset, aligned.byteLength / Type.BYTES_PER_ELEMENT);
 }
 
-/** table[index] for each index. Bits are copied, not values: a NaN keeps its payload. */
-function lookUp(table: Uint32Array, indices: Uint16Array | Uint8Array): Float32Array {
-  const bits = new Uint32Array(indices.length);
-  for (let i = 0; i < bits.length; i++) bits[i] = table[indices[i]];
-  return new Float32Array(bits.buffer);
+/** table[index] for each index. */
+function lookUp(table: Float32Array, indices: Uint16Array | Uint8Array): Float32Array {
+  const out = new Float32Array(indices.length);
+  for (let i = 0; i < out.length; i++) out[i] = table[indices[i]];
+  return out;
 }
 
-const tables = new Map<string, Uint32Array>(); // f32 bits of every pattern of a small float
+const tables = new Map<string, Float32Array>(); // the value of every pattern of a small float
 
-function float16Table(): Uint32Array {
+function float16Table(): Float32Array {
   return tableOf("F16", 65_536, (pattern) => {
     const mantissa = pattern & 0x3ff;
     const infinite = (pattern & 0x7c00) === 0x7c00;
@@ -169,7 +169,7 @@ function float16Table(): Uint32Array {
   });
 }
 
-function float8Table(dtype: "F8_E4M3" | "F8_E5M2" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" | "F8_E8M0"): Uint32Array {
+function float8Table(dtype: "F8_E4M3" | "F8_E5M2" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" | "F8_E8M0"): Float32Array {
   return tableOf(dtype, 256, (pattern) => {
     switch (dtype) {
       case "F8_E4M3": return (pattern & 0x7f) === 0x7f ? Number.NaN : smallFloat(pattern, 4, 3, 7);
@@ -183,10 +183,10 @@ function float8Table(dtype: "F8_E4M3" | "F8_E5M2" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ
   });
 }
 
-function tableOf(name: string, size: number, value: (pattern: number) => number): Uint32Array {
+function tableOf(name: string, size: number, value: (pattern: number) => number): Float32Array {
   let table = tables.get(name);
   if (table === undefined) {
-    table = new Uint32Array(Float32Array.from({ length: size }, (_, pattern) => value(pattern)).buffer);
+    table = Float32Array.from({ length: size }, (_, pattern) => value(pattern));
     tables.set(name, table);
   }
   return table;
