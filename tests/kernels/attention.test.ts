@@ -1,0 +1,114 @@
+// Attention against softmax(q kᵀ) v written out.
+import fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import { attention } from "../../src/kernels/attention.ts";
+import { upload } from "../../src/tensor/tensor.ts";
+import { testGpu } from "../gpu.ts";
+import { expectClose, type Float, lcg, random } from "./values.ts";
+
+const gpu = await testGpu();
+afterAll(() => gpu.destroy());
+const dtypes: Float[] = gpu.features.f16 ? ["f32", "f16"] : ["f32"];
+
+interface Case {
+  batch: number;
+  queries: number;
+  keys: number;
+  heads: number;
+  size: number;
+  causal: boolean;
+  /** Share of keys that the mask hides; null: no mask. At least one stays. */
+  hidden: number | null;
+  dtype: Float;
+  scale: number | undefined;
+  seed: number;
+  magnitude: number;
+}
+
+const plain: Case = { batch: 1, queries: 9, keys: 11, heads: 2, size: 8, causal: false, hidden: null, dtype: "f32", scale: undefined, seed: 5, magnitude: 1 };
+
+async function check(c: Case): Promise<void> {
+  const { batch, queries, keys, heads, size } = c;
+  const q = random(gpu, [batch, queries, heads, size], c.dtype, c.seed, c.magnitude);
+  const k = random(gpu, [batch, keys, heads, size], c.dtype, c.seed + 1, c.magnitude);
+  const v = random(gpu, [batch, keys, heads, size], c.dtype, c.seed + 2);
+  const next = lcg(c.seed + 3);
+  const visible = Int32Array.from({ length: batch * keys }, () => Number(next() >= (c.hidden ?? 0)));
+  for (let b = 0; b < batch; b++) visible[b * keys + (c.causal ? 0 : Math.floor(next() * keys))] = 1;
+  using keyMask = upload(gpu, visible, [batch, keys], "i32");
+  using out = attention(q.tensor, k.tensor, v.tensor, { scale: c.scale, causal: c.causal, keyMask: c.hidden === null ? undefined : keyMask });
+  for (const { tensor } of [q, k, v]) tensor.dispose();
+  expect(out.shape).toEqual([batch, queries, heads, size]);
+  const expected = reference(q.values, k.values, v.values, visible, c);
+  await expectClose(out, expected);
+}
+
+function reference(q: Float64Array, k: Float64Array, v: Float64Array, visible: Int32Array, c: Case): Float64Array {
+  const { batch, queries, keys, heads, size } = c;
+  const out = new Float64Array(q.length);
+  for (let b = 0; b < batch; b++) {
+    for (let n = 0; n < queries; n++) {
+      for (let h = 0; h < heads; h++) {
+        const own = ((b * queries + n) * heads + h) * size;
+        const scores = Array.from({ length: keys }, (_, m) => {
+          if (!visible[b * keys + m] || (c.causal && m > n)) return -Infinity;
+          let dot = 0;
+          for (let i = 0; i < size; i++) dot += q[own + i] * k[((b * keys + m) * heads + h) * size + i];
+          return dot * (c.scale ?? 1 / Math.sqrt(size));
+        });
+        const most = Math.max(...scores);
+        const weights = scores.map((score) => Math.exp(score - most));
+        const total = weights.reduce((x, y) => x + y);
+        weights.forEach((weight, m) => {
+          for (let i = 0; i < size; i++) out[own + i] += (weight / total) * v[((b * keys + m) * heads + h) * size + i];
+        });
+      }
+    }
+  }
+  return out;
+}
+
+describe("attention", () => {
+  it("equals the reference for all lengths, masks and dtypes", async () => {
+    const cases = fc.record<Case>({
+      batch: fc.integer({ min: 1, max: 2 }),
+      queries: fc.integer({ min: 1, max: 90 }),
+      keys: fc.integer({ min: 1, max: 90 }),
+      heads: fc.integer({ min: 1, max: 3 }),
+      size: fc.constantFrom(8, 20),
+      causal: fc.boolean(),
+      hidden: fc.constantFrom(null, 0.5, 1),
+      dtype: fc.constantFrom(...dtypes),
+      scale: fc.constantFrom(undefined, 1),
+      seed: fc.nat(),
+      magnitude: fc.constant(1),
+    });
+    await fc.assert(fc.asyncProperty(cases, check), { numRuns: 30 });
+  });
+
+  it.each([5, 8, 16, 24, 32, 40, 64, 80, 128, 160])("equals it for heads of %i", (size) => check({ ...plain, size, queries: 17, keys: 37 }));
+
+  it("equals it for one query over many keys", () => check({ ...plain, queries: 1, keys: 333, batch: 2, size: 16 }));
+
+  it("keeps very large logits finite", () => check({ ...plain, magnitude: 60, keys: 50, scale: 1 }));
+
+  it("gives the value of the one key that the mask leaves", () => check({ ...plain, hidden: 1, queries: 70, keys: 70 }));
+
+  it("reads views of one fused projection", async () => {
+    const [length, heads, size] = [13, 2, 8];
+    const fused = random(gpu, [1, length, 3, heads, size], "f32", 9);
+    const picked = [0, 1, 2].map((i) => fused.values.filter((_, at) => Math.floor(at / (heads * size)) % 3 === i));
+    const [q, k, v] = [0, 1, 2].map((i) => fused.tensor.reshape([1, length, 3 * heads, size]).slice(2, i * heads, (i + 1) * heads));
+    using out = attention(q, k, v);
+    await expectClose(out, reference(picked[0], picked[1], picked[2], new Int32Array(length).fill(1), { ...plain, queries: length, keys: length, heads, size }));
+  });
+
+  it("names what does not fit", () => {
+    using q = random(gpu, [1, 2, 2, 8], "f32", 1).tensor;
+    using k = random(gpu, [1, 3, 2, 8], "f32", 1).tensor;
+    using v = random(gpu, [1, 4, 2, 8], "f32", 1).tensor;
+    expect(() => attention(q, k, v)).toThrow("attention: v expected [1, 3, 2, 8], got [1, 4, 2, 8]");
+    using keyMask = upload(gpu, new Int32Array(2), [1, 2], "i32");
+    expect(() => attention(q, k, k, { keyMask })).toThrow("attention: keyMask expected [1, 3], got [1, 2]");
+  });
+});
