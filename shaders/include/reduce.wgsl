@@ -1,5 +1,5 @@
-// Sum and maximum over a workgroup of LANES invocations, a power of two; every invocation gets the result. All of them must call.
-override LANES: u32 = 64;
+// Sum and maximum over a workgroup of LANES invocations; every invocation gets the result. All of them must call.
+const LANES = 64u;
 var<workgroup> reduced: array<f32, LANES>;
 
 fn workgroup_sum(value: f32, lane: u32) -> f32 {

@@ -101,7 +101,7 @@ function normalise(x: Tensor, out: Tensor, { groups, eps, activation, weight, bi
   const count = samples * groups;
   const modulated = { scale_stride0: scale.strides[0], shift_stride0: shift.strides[0] };
   foldKernel.run({ partial, anchor, weight, bias, scale, shift, out: folded }, { ...sizes, ...modulated, count, groups, rows, chunks, eps, anchor_stride0 }, [count], {
-    constants: { LANES, MODULATED: modulation ? 1 : 0 },
+    constants: { MODULATED: modulation ? 1 : 0 },
     flops: 5 * samples * chunks * channels,
   });
 
