@@ -2,9 +2,10 @@
 import { proxy } from "comlink";
 import type { ModelLocation } from "../hub/open.ts";
 import { generation } from "../pipelines/generation.ts";
+import type { Task } from "../pipelines/pipeline.ts";
 import type { ModelInfo, PipelineOptions, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "../pipelines/types.ts";
 import { linkWorker, type WorkerLink } from "./link.ts";
-import type { ModelPlace, PlainPipelineOptions, Task } from "./service.ts";
+import type { ModelPlace, PlainPipelineOptions } from "./service.ts";
 
 /** Loads a pipeline through a link. Throws what loading throws, WorkerError when the worker dies, `signal.reason` when aborted. */
 export async function loadThrough(link: WorkerLink, task: Task, model: ModelLocation, options: Omit<PipelineOptions, "worker"> = {}): Promise<TextToImagePipeline> {

@@ -1,10 +1,8 @@
 // The worker's side: pipelines by number, behind calls that take and give plain data.
 import { releaseProxy, type ProxyMarked, type Remote } from "comlink";
+import type { Task } from "../pipelines/pipeline.ts";
 import type { MemoryPlan, ModelInfo, PipelineOptions, Progress, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "../pipelines/types.ts";
 import { releaseSignal } from "./transfer.ts";
-
-/** A task that can be loaded, by its public name. */
-export type Task = "text-to-image";
 
 /** A shipped id, an address, or what the user picked. */
 export type ModelPlace = string | readonly File[] | FileSystemDirectoryHandle;
