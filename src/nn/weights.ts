@@ -42,7 +42,7 @@ export interface LoadOptions {
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
-const CHUNK_BYTES = 16 * 2 ** 20;
+const CHUNK_BYTES = 2 * 2 ** 20; // small enough that garbage waiting for its collector stays below 64 MiB
 const IN_FLIGHT_BYTES = 64 * 2 ** 20; // queued writes live in the driver's memory until the GPU has run them
 
 interface Taken {
@@ -128,7 +128,7 @@ export class Weights {
     return bytes;
   }
 
-  /** Streams what was taken to the GPU, in the file's order, through buffers of at most 16 MiB. Throws FormatError, GpuError, or the signal's reason. */
+  /** Streams what was taken to the GPU, in the file's order, through small buffers. Throws FormatError, GpuError, or the signal's reason. */
   async load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
     const { gpu, checkpoint, taken } = this.shared;
     if (gpu.planning) return;
