@@ -60,6 +60,7 @@ export class StableDiffusion {
   readonly unet: UNet2DConditionModel;
   readonly vae: AutoencoderKL | AutoencoderTiny;
   readonly #weights: readonly Weights[];
+  readonly #checkpoints: readonly Checkpoint[];
 
   /** Allocates the networks; on a planning Gpu, counts them. Throws ConfigError, CheckpointError, GpuError. */
   constructor(readonly gpu: Gpu, files: StableDiffusionFiles, readonly dtype: "f32" | "f16") {
@@ -72,6 +73,7 @@ export class StableDiffusion {
       vae: Weights.of(gpu, vae.checkpoint, { name: "vae", dtype: vaeDtype, ...Vae.checkpoint }),
     };
     this.#weights = Object.values(weights);
+    this.#checkpoints = [textEncoder.checkpoint, unet.checkpoint, vae.checkpoint];
     try {
       this.textEncoder = new ClipTextModel(weights.textEncoder, ClipTextModel.readConfig(textEncoder.config));
       this.unet = new UNet2DConditionModel(weights.unet, UNet2DConditionModel.readConfig(unet.config));
@@ -112,6 +114,7 @@ export class StableDiffusion {
       await part.load({ signal, onProgress: (loaded) => onProgress?.(before + loaded, total) });
       before += part.storedBytes;
     }
+    for (const checkpoint of this.#checkpoints) await checkpoint.close(); // gives up read buffers; it can be read again
   }
 
   /** Frees the weights. */
