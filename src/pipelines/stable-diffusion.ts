@@ -1,7 +1,8 @@
 // A Stable Diffusion model: the text encoder, UNet and autoencoder of one diffusers folder, on one Gpu. Rombach et al. 2022.
-import { AutoencoderKL } from "../architectures/autoencoder-kl.ts";
+import { AutoencoderKL, autoencoderKLNames } from "../architectures/autoencoder-kl.ts";
 import { AutoencoderTiny } from "../architectures/autoencoder-tiny.ts";
-import { ClipTextModel } from "../architectures/clip-text.ts";
+import { ClipTextModel, clipTextNames } from "../architectures/clip-text.ts";
+import { guidanceScaleEmbedding } from "../architectures/time-embedding.ts";
 import { UNet2DConditionModel } from "../architectures/unet-2d-condition.ts";
 import type { Checkpoint } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -65,19 +66,19 @@ export class StableDiffusion {
   /** Allocates the networks; on a planning Gpu, counts them. Throws ConfigError, CheckpointError, GpuError. */
   constructor(readonly gpu: Gpu, files: StableDiffusionFiles, readonly dtype: "f32" | "f16") {
     const { textEncoder, unet, vae } = files;
-    const Vae = vae.config._class_name === "AutoencoderTiny" ? AutoencoderTiny : AutoencoderKL;
+    const tiny = vae.config._class_name === "AutoencoderTiny";
     const vaeDtype = vae.config.force_upcast === true ? "f32" : dtype; // some autoencoders' activations pass f16's range
     const weights = {
-      textEncoder: Weights.of(gpu, textEncoder.checkpoint, { name: "text_encoder", dtype, ...ClipTextModel.checkpoint }),
-      unet: Weights.of(gpu, unet.checkpoint, { name: "unet", dtype, ...UNet2DConditionModel.checkpoint }),
-      vae: Weights.of(gpu, vae.checkpoint, { name: "vae", dtype: vaeDtype, ...Vae.checkpoint }),
+      textEncoder: Weights.of(gpu, textEncoder.checkpoint, { name: "text_encoder", dtype, ...clipTextNames }),
+      unet: Weights.of(gpu, unet.checkpoint, { name: "unet", dtype }),
+      vae: Weights.of(gpu, vae.checkpoint, { name: "vae", dtype: vaeDtype, ...(tiny ? {} : autoencoderKLNames) }),
     };
     this.#weights = Object.values(weights);
     this.#checkpoints = [textEncoder.checkpoint, unet.checkpoint, vae.checkpoint];
     try {
-      this.textEncoder = new ClipTextModel(weights.textEncoder, ClipTextModel.readConfig(textEncoder.config));
-      this.unet = new UNet2DConditionModel(weights.unet, UNet2DConditionModel.readConfig(unet.config));
-      this.vae = new Vae(weights.vae, Vae.readConfig(vae.config));
+      this.textEncoder = new ClipTextModel(weights.textEncoder, textEncoder.config);
+      this.unet = new UNet2DConditionModel(weights.unet, unet.config);
+      this.vae = tiny ? new AutoencoderTiny(weights.vae, vae.config) : new AutoencoderKL(weights.vae, vae.config);
       for (const part of this.#weights) part.finish();
     } catch (error) {
       this.dispose();
@@ -139,7 +140,7 @@ export class StableDiffusion {
     const scale = schedule.inputScale(index);
     const scaled = cast(scale === 1 ? latents : affine(latents, scale, 0), this.dtype); // [N, h, w, C]
     const input = guided ? concat([scaled, scaled], 0) : scaled;
-    const output = this.unet.forward(input, schedule.timesteps[index], states, { timestepCond: guidanceScale - 1 });
+    const output = this.unet.forward(input, schedule.timesteps[index], states, { timestepCond: this.#timestepCond(guidanceScale, input.dim(0)) });
     const model = guided ? guide(output, guidanceScale) : output; // [N, h, w, C]
 
     const plan = schedule.plan(index);
@@ -151,6 +152,12 @@ export class StableDiffusion {
       memory[slot] = scope.keep(kept[tensor].view());
     }
     return { next: scope.keep(next), denoised: scope.keep(denoised) };
+  }
+
+  /** The guidance scale as latent consistency models are told it; undefined for others. */
+  #timestepCond(guidanceScale: number, count: number): Tensor | undefined {
+    const { timeCondProjDim } = this.unet.config;
+    return timeCondProjDim === null ? undefined : guidanceScaleEmbedding(this.gpu, new Array<number>(count).fill(guidanceScale), timeCondProjDim);
   }
 
   /** Latents [N, h, w, C] → pictures [N, H, W, 3] in -1 … 1. The caller disposes them. */
