@@ -9,9 +9,10 @@ export interface ByteSource {
   readonly size: number;
   /**
    * Bytes start … end − 1, exactly end − start of them. The result may be a view of a buffer that the source keeps:
-   * read it, do not write to it. Throws RangeError outside the file, `signal.reason` when aborted.
+   * read it, do not write to it. With `into`, of at least as many bytes, the source may fill that and return a view of it.
+   * Throws RangeError outside the file, `signal.reason` when aborted.
    */
-  read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  read(start: number, end: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /** Gives back what the source holds (a file handle, buffers). */
   close?(): Promise<void>;
 }

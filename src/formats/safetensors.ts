@@ -36,6 +36,7 @@ export class Checkpoint {
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #sources: readonly ByteSource[];
   readonly metadata: Readonly<Record<string, string>>;
+  #spare: Uint8Array | null = null; // a buffer for the next stream, so that thousands of tensors leave no garbage
 
   private constructor(tensors: ReadonlyMap<string, StoredTensor>, sources: readonly ByteSource[], metadata: Readonly<Record<string, string>>) {
     this.#tensors = tensors;
@@ -81,8 +82,8 @@ export class Checkpoint {
 
   /**
    * The tensor's bytes in order (little-endian, rows last), in chunks of whole elements, at most `chunkBytes` each
-   * (16 MiB). A chunk's buffer may be reused after the next pull. Throws FormatError for an unknown name or a type that
-   * cannot be read.
+   * (16 MiB). A chunk holds until the next pull, from this stream or another: its buffer may be used again. Throws
+   * FormatError for an unknown name or a type that cannot be read.
    */
   async *stream(name: string, options: { signal?: AbortSignal; chunkBytes?: number } = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const tensor = this.#tensors.get(name);
@@ -93,13 +94,21 @@ export class Checkpoint {
     const itemBytes = dtypeBits[tensor.dtype] / 8;
     const chunkBytes = Math.max(1, Math.floor((options.chunkBytes ?? defaultChunkBytes) / itemBytes)) * itemBytes;
     const end = tensor.begin + tensor.byteLength;
-    for (let at = tensor.begin; at < end; at += chunkBytes) {
-      yield await tensor.source.read(at, Math.min(at + chunkBytes, end), options.signal);
+    const needed = Math.min(chunkBytes, tensor.byteLength);
+    const buffer = this.#spare !== null && this.#spare.byteLength >= needed ? this.#spare : new Uint8Array(needed);
+    this.#spare = null; // another stream meanwhile has its own
+    try {
+      for (let at = tensor.begin; at < end; at += chunkBytes) {
+        yield await tensor.source.read(at, Math.min(at + chunkBytes, end), options.signal, buffer);
+      }
+    } finally {
+      this.#spare = buffer;
     }
   }
 
   /** Closes the files. */
   async close(): Promise<void> {
+    this.#spare = null;
     await Promise.all(this.#sources.map((source) => source.close?.()));
   }
 }

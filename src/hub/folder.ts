@@ -132,8 +132,8 @@ export function metered(source: ByteSource, path: string, meter: ProgressMeter):
   return {
     name: source.name,
     size: source.size,
-    async read(start, end, signal) {
-      const bytes = await source.read(start, end, signal);
+    async read(start, end, signal, into) {
+      const bytes = await source.read(start, end, signal, into);
       meter.advance(path, bytes.byteLength);
       return bytes;
     },

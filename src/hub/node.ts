@@ -39,10 +39,10 @@ export async function openFile(path: string, name = path): Promise<ByteSource | 
   return {
     name,
     size,
-    async read(start, end, signal) {
+    async read(start, end, signal, into = new Uint8Array(end - start)) {
       signal?.throwIfAborted();
       checkRange(name, size, start, end);
-      const bytes = new Uint8Array(end - start);
+      const bytes = into.subarray(0, end - start);
       const handle = await open(path, "r").catch((error: unknown) => {
         throw unreadable(name, error);
       });

@@ -44,6 +44,7 @@ export class RemoteFolder extends BaseFolder {
       if (version === null) continue;
       folder.#commit = version.commit;
       folder.#revision = version.commit || version.revision;
+      await folder.open(path); // into the cache, so that the folder is found without a network, too
       return folder;
     }
     throw new HubError(`${options.id}: there is no model at ${base.href} (neither model_index.json nor config.json)`);
