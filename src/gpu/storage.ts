@@ -37,13 +37,18 @@ export class Storage {
 }
 
 interface IdleBuffer {
-  id: number;
-  buffer: GPUBuffer | null;
+  readonly id: number;
+  readonly capacity: number;
+  readonly buffer: GPUBuffer | null;
 }
 
-/** Allocates storage, recycling freed buffers of about the same size. Recycling is safe at once: the queue runs in order. */
+/** A request may be given an idle buffer up to so many times as large: a 512 × 512 UNet step then holds half of what equal sizes alone give. */
+const SLACK = 16;
+
+/** Allocates storage, recycling freed buffers. Recycling is safe at once: the queue runs in order. */
 export class Memory {
-  readonly #idle = new Map<number, IdleBuffer[]>();
+  /** By capacity, then id, so that the same requests get the same buffers every time. */
+  readonly #idle: IdleBuffer[] = [];
   #live = 0;
   #idleBytes = 0;
   #peak = 0;
@@ -67,14 +72,28 @@ export class Memory {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (size > this.maxBytes) throw new GpuError("unsupported", `${label} needs a buffer of ${size} bytes, this device allows ${this.maxBytes}`);
     if (recycle) this.#largest = Math.max(this.#largest, size);
-    const capacity = recycle ? sizeClass(size) : size;
-    const reused = recycle ? this.#idle.get(capacity)?.pop() : undefined;
-    if (reused) this.#idleBytes -= capacity;
+    const reused = recycle ? this.#reuse(sizeClass(size)) : null;
+    const capacity = reused?.capacity ?? (recycle ? sizeClass(size) : size);
     this.#live += capacity;
     this.#peak = Math.max(this.#peak, this.#live + this.#idleBytes);
     const buffer = reused ? reused.buffer : this.#create(Math.min(capacity, this.maxBytes), label);
     const id = reused ? reused.id : this.#nextId++;
     return new Storage(id, bytes, capacity, buffer, (storage) => this.#free(storage, recycle));
+  }
+
+  /** Takes the smallest idle buffer that fits. */
+  #reuse(capacity: number): IdleBuffer | null {
+    const at = this.#placeOf(capacity, 0);
+    if (at === this.#idle.length || this.#idle[at].capacity > SLACK * capacity) return null;
+    const [buffer] = this.#idle.splice(at, 1);
+    this.#idleBytes -= buffer.capacity;
+    return buffer;
+  }
+
+  /** Where in the idle list such a buffer stands or would stand. */
+  #placeOf(capacity: number, id: number): number {
+    const at = this.#idle.findIndex((other) => other.capacity > capacity || (other.capacity === capacity && other.id >= id));
+    return at < 0 ? this.#idle.length : at;
   }
 
   #create(size: number, label: string): GPUBuffer | null {
@@ -88,17 +107,16 @@ export class Memory {
       storage.buffer?.destroy();
       return;
     }
-    this.#idleBytes += storage.capacity;
-    const list = this.#idle.get(storage.capacity) ?? [];
-    list.push({ id: storage.id, buffer: storage.buffer });
-    this.#idle.set(storage.capacity, list);
+    const { id, capacity, buffer } = storage;
+    this.#idleBytes += capacity;
+    this.#idle.splice(this.#placeOf(capacity, id), 0, { id, capacity, buffer });
   }
 
   /** Destroys every idle buffer. */
   trim(): void {
     this.beforeDestroy();
-    for (const list of this.#idle.values()) for (const { buffer } of list) buffer?.destroy();
-    this.#idle.clear();
+    for (const { buffer } of this.#idle) buffer?.destroy();
+    this.#idle.length = 0;
     this.#idleBytes = 0;
   }
 }
