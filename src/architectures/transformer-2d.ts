@@ -4,7 +4,7 @@ import { attention } from "../kernels/attention.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { Linear } from "../nn/linear.ts";
 import { GroupNorm, LayerNorm } from "../nn/norm.ts";
-import { scoped } from "../nn/scoped.ts";
+import { consume, scoped } from "../nn/scoped.ts";
 import type { Weights } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -61,10 +61,10 @@ export class FeedForward {
     this.out = new Linear(weights.at("net.2"), 4 * channels, channels);
   }
 
-  /** x [N, T, C] plus a residual of its shape → [N, T, C]. */
+  /** x [N, T, C] plus a residual of its shape → [N, T, C]. Frees x. */
   forward(x: Tensor, residual: Tensor): Tensor {
-    const gated = scoped(x.gpu, () => geglu(this.proj.forward(x))); // [N, T, 4 C]
-    return this.out.forward(gated, { residual });
+    const wide = consume([x], () => this.proj.forward(x)); // [N, T, 8 C]
+    return this.out.forward(consume([wide], geglu), { residual });
   }
 }
 
@@ -87,15 +87,14 @@ export class BasicTransformerBlock {
     this.#onlyCrossAttention = onlyCrossAttention;
   }
 
-  /** x [N, T, C], the text's states [N, M, crossAttentionDim] → [N, T, C]. */
+  /** x [N, T, C], the text's states [N, M, crossAttentionDim] → [N, T, C]. Frees x. */
   forward(x: Tensor, text: Tensor): Tensor {
-    const selfAttend = (from: Tensor) => {
-      const normed = this.norm1.forward(from);
-      return this.attn1.forward(normed, this.#onlyCrossAttention ? text : normed, from);
-    };
-    const a = scoped(x.gpu, () => selfAttend(x));
-    const b = scoped(x.gpu, () => this.attn2.forward(this.norm2.forward(a), text, a));
-    return scoped(x.gpu, () => this.ff.forward(this.norm3.forward(b), b));
+    x = consume([x], (h) => {
+      const normed = this.norm1.forward(h);
+      return this.attn1.forward(normed, this.#onlyCrossAttention ? text : normed, h);
+    });
+    x = consume([x], (h) => this.attn2.forward(this.norm2.forward(h), text, h));
+    return consume([x], (h) => this.ff.forward(this.norm3.forward(h), h));
   }
 }
 

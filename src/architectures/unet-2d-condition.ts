@@ -68,10 +68,7 @@ export class UNet2DConditionModel {
     const skips = [x];
     for (const block of this.downBlocks) x = block.forward(x, time, text, skips);
     if (this.midBlock) x = this.midBlock.forward(x, time, text);
-    for (const block of this.upBlocks) {
-      using before = x;
-      x = block.forward(before, time, text, skips);
-    }
+    for (const block of this.upBlocks) x = block.forward(x, time, text, skips);
     return scope.keep(scoped(gpu, () => this.convOut.forward(this.convNormOut.forward(x, { activation: "silu" }))));
   }
 

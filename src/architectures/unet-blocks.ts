@@ -1,6 +1,6 @@
 // The levels of a conditional UNet: residual blocks, each followed by a transformer where the text is attended to.
 import { concat } from "../kernels/concat.ts";
-import { scoped } from "../nn/scoped.ts";
+import { consume, scoped } from "../nn/scoped.ts";
 import type { Weights } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Downsample2D, type ResnetConfig, ResnetBlock2D, Upsample2D } from "./resnet-2d.ts";
@@ -31,13 +31,12 @@ export class DownBlock2D {
 
   /** x [N, H, W, I] → [N, H', W', channels]; every layer's output joins `skips`. */
   forward(x: Tensor, timeEmbedding: Tensor, text: Tensor, skips: Tensor[]): Tensor {
-    const { gpu } = x;
     this.resnets.forEach((resnet, i) => {
-      x = attended(this.attentions[i], resnet, x, timeEmbedding, text);
+      x = attend(this.attentions[i], scoped(x.gpu, () => resnet.forward(x, timeEmbedding)), text);
       skips.push(x);
     });
     for (const downsampler of this.downsamplers) {
-      x = scoped(gpu, () => downsampler.forward(x));
+      x = scoped(x.gpu, () => downsampler.forward(x));
       skips.push(x);
     }
     return x;
@@ -57,11 +56,8 @@ export class MidBlock2D {
   /** x [N, H, W, channels] → the same shape. */
   forward(x: Tensor, timeEmbedding: Tensor, text: Tensor): Tensor {
     const [first, ...rest] = this.resnets;
-    let h = attended(this.attentions[0], first, x, timeEmbedding, text);
-    for (const resnet of rest) {
-      using before = h;
-      h = scoped(x.gpu, () => resnet.forward(before, timeEmbedding));
-    }
+    let h = attend(this.attentions[0], scoped(x.gpu, () => first.forward(x, timeEmbedding)), text);
+    for (const resnet of rest) h = consume([h], (before) => resnet.forward(before, timeEmbedding));
     return h;
   }
 }
@@ -79,27 +75,21 @@ export class UpBlock2D {
     this.upsamplers = upsample ? [new Upsample2D(weights.at("upsamplers.0"), channels)] : [];
   }
 
-  /** x [N, H, W, I] → [N, H', W', channels], as large as the next skip. Takes its layers' skips off the end of `skips` and frees them. */
+  /** x [N, H, W, I] → [N, H', W', channels], as large as the next skip. Frees x and its layers' skips, which it takes off the end of `skips`. */
   forward(x: Tensor, timeEmbedding: Tensor, text: Tensor, skips: Tensor[]): Tensor {
-    const { gpu } = x;
-    using scope = gpu.scope();
     this.resnets.forEach((resnet, i) => {
-      using skip = skips.pop() ?? missingSkip();
-      using joined = concat([x, skip], -1);
-      x = attended(this.attentions[i], resnet, joined, timeEmbedding, text);
+      const joined = consume([x, skips.pop() ?? missingSkip()], (...parts) => concat(parts, -1));
+      x = attend(this.attentions[i], consume([joined], () => resnet.forward(joined, timeEmbedding)), text);
     });
     const next = skips.at(-1);
-    for (const upsampler of this.upsamplers) x = scoped(gpu, () => upsampler.forward(x, next && [next.dim(1), next.dim(2)]));
-    return scope.keep(x);
+    for (const upsampler of this.upsamplers) x = consume([x], (small) => upsampler.forward(small, next && [next.dim(1), next.dim(2)]));
+    return x;
   }
 }
 
-/** A residual block and, if there is one, the transformer behind it. */
-function attended(transformer: Transformer2DModel | undefined, resnet: ResnetBlock2D, x: Tensor, timeEmbedding: Tensor, text: Tensor): Tensor {
-  const h = scoped(x.gpu, () => resnet.forward(x, timeEmbedding));
-  if (!transformer) return h;
-  using before = h;
-  return scoped(x.gpu, () => transformer.forward(before, text));
+/** The transformer behind a residual block, if there is one; frees x. */
+function attend(transformer: Transformer2DModel | undefined, x: Tensor, text: Tensor): Tensor {
+  return transformer ? consume([x], () => transformer.forward(x, text)) : x;
 }
 
 function missingSkip(): never {

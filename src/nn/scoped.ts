@@ -7,3 +7,10 @@ export function scoped(gpu: Gpu, layer: () => Tensor): Tensor {
   using scope = gpu.scope();
   return scope.keep(layer());
 }
+
+/** `layer(...inputs)` in a scope of its own; the inputs, which nobody needs afterwards, are freed. */
+export function consume<Inputs extends readonly [Tensor, ...Tensor[]]>(inputs: Inputs, layer: (...inputs: NoInfer<Inputs>) => Tensor): Tensor {
+  const out = scoped(inputs[0].gpu, () => layer(...inputs));
+  for (const input of inputs) input.dispose();
+  return out;
+}

@@ -1,10 +1,12 @@
 // CLIPTextModel against transformers, layer by layer; see tests/reference/clip_text.py.
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { ClipTextModel, clipTextNames } from "../../src/architectures/clip-text.ts";
 import { CheckpointError, Weights } from "../../src/nn/weights.ts";
 import { type Tensor, upload } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { type Golden, openGolden, put, relativeError, type Values } from "./golden.ts";
+
+vi.setConfig({ testTimeout: 300_000 }); // a software adapter takes seconds to compile each kernel the first time
 
 const gpu = await testGpu();
 afterAll(() => gpu.destroy());

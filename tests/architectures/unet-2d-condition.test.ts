@@ -1,5 +1,5 @@
 // UNet2DConditionModel against diffusers, end to end and layer by layer; see tests/reference/unet_2d_condition.py.
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Transformer2DModel } from "../../src/architectures/transformer-2d.ts";
 import type { ResnetBlock2D } from "../../src/architectures/resnet-2d.ts";
 import { guidanceScaleEmbedding } from "../../src/architectures/time-embedding.ts";
@@ -11,6 +11,8 @@ import { CheckpointError, Weights } from "../../src/nn/weights.ts";
 import { read, type Tensor } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { type Golden, openGolden, put, relativeError, type Values } from "./golden.ts";
+
+vi.setConfig({ testTimeout: 300_000 }); // a software adapter takes seconds to compile each kernel the first time
 
 const gpu = await testGpu();
 afterAll(() => gpu.destroy());
