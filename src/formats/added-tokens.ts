@@ -1,17 +1,12 @@
 // Tokens that a tokenizer takes out of the text before it splits words: beginning, end, padding, and whatever was added.
 // Read from tokenizer_config.json, special_tokens_map.json, added_tokens.json and tokenizer.json in transformers' order.
 import { FormatError } from "./errors.ts";
+import { isObject, type JsonObject } from "./json.ts";
 
 export interface AddedToken {
   readonly content: string;
   /** Looked for in the normalized text (as its own normal form) instead of in the text as it is. */
   readonly normalized: boolean;
-}
-
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export interface TokenizerFiles {
@@ -26,13 +21,23 @@ export interface TokenizerFiles {
 const roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] as const;
 export type SpecialRole = (typeof roles)[number];
 
+/** The token that a role has, as text, or null. */
+export function specialToken(files: TokenizerFiles, role: SpecialRole): string | null {
+  const content = contentOf(options(files)[role]);
+  return typeof content === "string" ? content : null;
+}
+
+/** special_tokens_map.json wins over tokenizer_config.json, but for configurations that list all added tokens themselves. */
+function options({ config, specialTokensMap }: TokenizerFiles): JsonObject {
+  return isObject(config.added_tokens_decoder) ? config : { ...config, ...specialTokensMap };
+}
+
 /** Special tokens by role, and all added tokens in the order in which new ones get their ids. Throws FormatError. */
 export function readAddedTokens(
   files: TokenizerFiles, defaults: Partial<Record<SpecialRole, string>> = {},
 ): { special: Partial<Record<SpecialRole, string>>; added: readonly AddedToken[] } {
-  const listed = isObject(files.config.added_tokens_decoder) ? files.config.added_tokens_decoder : null;
-  // special_tokens_map.json wins over tokenizer_config.json, but for configurations that list all added tokens themselves.
-  const named: JsonObject = listed === null ? { ...files.config, ...files.specialTokensMap } : files.config;
+  const named = options(files);
+  const listed = isObject(named.added_tokens_decoder) ? named.added_tokens_decoder : null;
   const numbered: [id: number, token: AddedToken][] = [];
   if (listed !== null) {
     for (const [id, token] of Object.entries(listed)) numbered.push([Number(id), readToken(token)]);

@@ -1,9 +1,10 @@
 // CLIP's tokenizer (Radford et al. 2021, transformers' CLIPTokenizer): NFC, spaces collapsed, lower case, split into words,
 // byte-level byte-pair encoding with "</w>" at a word's end, and a beginning, an end and padding around it.
-import { type AddedToken, isObject, readAddedTokens, type TokenizerFiles, TokenSplitter } from "./added-tokens.ts";
+import { type AddedToken, readAddedTokens, type TokenizerFiles, TokenSplitter } from "./added-tokens.ts";
 import { Bpe } from "./bpe.ts";
 import { fromByteLevel, readable, toByteLevel } from "./byte-level.ts";
 import { FormatError } from "./errors.ts";
+import { isObject } from "./json.ts";
 import type { Encoding, TextTokenizer } from "./tokenizer.ts";
 
 const endOfWord = "</w>";

@@ -1,9 +1,10 @@
 // Any tokenizer from its tokenizer.json, through @huggingface/tokenizers, which splits, normalizes and encodes; truncation
 // and padding, which it leaves out, are here.
 import { Tokenizer } from "@huggingface/tokenizers";
-import { isObject, type JsonObject, readAddedTokens, type TokenizerFiles } from "./added-tokens.ts";
+import { specialToken, type TokenizerFiles } from "./added-tokens.ts";
 import { fromByteLevel, readable } from "./byte-level.ts";
 import { FormatError } from "./errors.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import type { Encoding, TextTokenizer } from "./tokenizer.ts";
 
 export class JsonTokenizer implements TextTokenizer {
@@ -24,9 +25,9 @@ export class JsonTokenizer implements TextTokenizer {
     for (const side of [json.truncation, json.padding]) {
       if (isObject(side) && side.direction !== "Right") throw new FormatError(`truncation and padding on the right expected, got ${JSON.stringify(side.direction)}`);
     }
-    const named = readAddedTokens(files).special.pad_token;
+    const named = specialToken(files, "pad_token");
     const padding = isObject(json.padding) ? json.padding.pad_id : undefined;
-    const pad = named === undefined ? padding : this.#tokenizer.token_to_id(named);
+    const pad = named === null ? padding : this.#tokenizer.token_to_id(named);
     if (typeof pad !== "number") throw new FormatError("no padding token is stated (pad_token in tokenizer_config.json)");
     this.#pad = pad;
     this.#around = this.#wrap([]).length;

@@ -3,6 +3,7 @@
 import type { ByteSource } from "./byte-source.ts";
 import { dtypeBits, isReadable, isStoredDtype, type StoredDtype } from "./dtype.ts";
 import { FormatError } from "./errors.ts";
+import { isObject } from "./json.ts";
 import { safePath } from "./safe-path.ts";
 import { type HeaderValue, parseHeaderJson } from "./strict-json.ts";
 
@@ -209,8 +210,8 @@ function checkCoverage(entries: StoredTensor[], dataStart: number, fileSize: num
 }
 
 function readIndex(index: unknown): { shardOf: Map<string, string>; metadata: Record<string, string> } {
-  const weightMap = isRecord(index) ? index.weight_map : undefined;
-  if (!isRecord(weightMap)) throw new FormatError("the index of a sharded checkpoint has no weight_map");
+  const weightMap = isObject(index) ? index.weight_map : undefined;
+  if (!isObject(weightMap)) throw new FormatError("the index of a sharded checkpoint has no weight_map");
   const shardOf = new Map<string, string>();
   for (const [name, file] of Object.entries(weightMap)) {
     if (typeof file !== "string") throw new FormatError(`the index names no file for "${name}"`);
@@ -218,12 +219,8 @@ function readIndex(index: unknown): { shardOf: Map<string, string>; metadata: Re
     shardOf.set(name, safePath(file));
   }
   if (shardOf.size === 0) throw new FormatError("the index of a sharded checkpoint lists no tensors");
-  const metadata = isRecord(index) && isRecord(index.metadata) ? index.metadata : {};
+  const metadata = isObject(index) && isObject(index.metadata) ? index.metadata : {};
   return { shardOf, metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, String(value)])) };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A tensor to be written. */

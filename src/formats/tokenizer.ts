@@ -1,7 +1,7 @@
 // From text to token ids as a text encoder takes them: CLIP's own tokenizer, or any other from its tokenizer.json.
-import { isObject, type JsonObject } from "./added-tokens.ts";
 import { ClipTokenizer, readClipModel, readClipVocabulary } from "./clip-tokenizer.ts";
 import { FormatError } from "./errors.ts";
+import { isObject, type JsonObject } from "./json.ts";
 
 export interface TextTokenizer {
   /** The length of every encoding. */

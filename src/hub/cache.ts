@@ -1,6 +1,7 @@
 // Downloaded model files, kept in IndexedDB in pieces under revision/path/range. A file's manifest, with the SHA-256 of
 // every piece, is written last: without it, or with a piece missing or altered, the file does not count as cached.
 import { createStore, del, get, keys, set } from "idb-keyval";
+import { isObject } from "../formats/json.ts";
 import { HubError } from "./errors.ts";
 
 /** The cache has no room, or cannot be written. */
@@ -109,8 +110,8 @@ export class FolderCache {
     const key = pieceKey(this.#url, path, revision, start, end);
     const stored = await this.#store.get(key);
     if (stored === undefined) return null;
-    const bytes = isRecord(stored) && stored.bytes instanceof ArrayBuffer ? stored.bytes : null;
-    const expected = sha256 ?? (isRecord(stored) ? stored.sha256 : undefined);
+    const bytes = isObject(stored) && stored.bytes instanceof ArrayBuffer ? stored.bytes : null;
+    const expected = sha256 ?? (isObject(stored) ? stored.sha256 : undefined);
     if (bytes?.byteLength === end - start) {
       const actual = await sha256Of(bytes);
       if (actual === expected) return { bytes, sha256: actual };
@@ -236,17 +237,13 @@ function parsePieceKey(key: string): PieceKey | null {
 }
 
 function parseManifest(value: unknown): Manifest | null {
-  if (!isRecord(value)) return null;
+  if (!isObject(value)) return null;
   const { id, commit, revision, size, pieceBytes, sha256 } = value;
   if (typeof id !== "string" || typeof commit !== "string" || typeof revision !== "string") return null;
   if (typeof size !== "number" || typeof pieceBytes !== "number" || !Array.isArray(sha256)) return null;
   const hashes = sha256.filter((hash) => typeof hash === "string");
   const pieces = size < 0 ? 0 : Math.ceil(size / pieceBytes);
   return hashes.length === pieces ? { id, commit, revision, size, pieceBytes, sha256: hashes } : null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 async function sha256Of(bytes: ArrayBuffer): Promise<string> {

@@ -20,12 +20,17 @@ export class UnreachableError extends HubError {}
  */
 export async function probe(url: URL, signal?: AbortSignal): Promise<RemoteVersion | null> {
   // The range makes the browser ask for the identity encoding, so that Content-Length is the file's own length.
-  const response = await send(url, { method: "HEAD", headers: { Range: "bytes=0-" }, signal });
+  let response = await send(url, { method: "HEAD", headers: { Range: "bytes=0-" }, signal });
+  const refused = [403, 405, 501].includes(response.status); // by a server that knows no HEAD, or signs addresses for GET
+  if (refused) {
+    response = await send(url, { headers: { Range: "bytes=0-0" }, signal });
+    await response.body?.cancel();
+  }
   if (response.status === 416) return versionOf(response, 0); // an empty file has no byte 0
   if (response.status === 404 || response.status === 410) return null;
   expectOk(url, response);
   if (response.headers.get("Content-Type")?.startsWith("text/html")) return null;
-  return versionOf(response, lengthOf(response));
+  return versionOf(response, lengthOf(response, !refused || response.status === 200));
 }
 
 /** A body on its way. */
@@ -121,9 +126,10 @@ function versionOf({ headers }: Response, size: number | null): RemoteVersion {
   return { revision: tag !== undefined ? `etag ${tag}` : commit !== "" ? `commit ${commit}` : dated, commit, size };
 }
 
-/** The file's length, from an answer with all of it, or to a range from its first byte to its last. */
-function lengthOf({ headers }: Response): number | null {
+/** The file's length. Where Content-Range is hidden (from other sites' pages), an answer to "bytes=0-" has it as its own. */
+function lengthOf({ headers }: Response, rangeToTheEnd: boolean): number | null {
   const total = /\/(\d+)$/.exec(headers.get("Content-Range") ?? "")?.[1];
-  const length = total ?? (headers.has("Content-Encoding") ? null : headers.get("Content-Length"));
+  const own = rangeToTheEnd && !headers.has("Content-Encoding") ? headers.get("Content-Length") : null;
+  const length = total ?? own;
   return length === null ? null : Number(length);
 }

@@ -7,6 +7,7 @@ import { serve } from "../../tools/static-server.mjs";
 import { engines, launchBrowser, type Engine, type LaunchedBrowser } from "./browsers.ts";
 import { checks, Skipped, type Check, type Site } from "./check.ts";
 import "./checks/engine.ts";
+import "./checks/hub.ts";
 import "./checks/site.ts";
 
 interface Result {

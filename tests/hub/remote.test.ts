@@ -43,6 +43,8 @@ const servers: [string, Habits][] = [
   ["without tags", {}],
   ["with an HTML page for all that is not there", { fallback: true }],
   ["without ranges", { ranges: false }],
+  ["without HEAD", { headRefused: true }],
+  ["without HEAD and ranges", { headRefused: true, ranges: false }],
   ["without lengths", { lengths: false, ranges: false }],
   ["without lengths but with ranges", { lengths: false }],
 ];

@@ -15,6 +15,8 @@ export interface Habits {
   fallback?: boolean;
   /** Breaks the connection after so many bytes of a body. */
   breakAfter?: number;
+  /** Answers HEAD with 403, as addresses signed for GET do. */
+  headRefused?: boolean;
   /** Never ends a body after its first bytes. */
   stall?: boolean;
   /** This status for every request. */
@@ -56,6 +58,10 @@ export async function serve(files: Record<string, string | Uint8Array>, habits: 
 function answer(request: IncomingMessage, response: ServerResponse, files: ReadonlyMap<string, Uint8Array>, habits: Habits): void {
   const path = decodeURIComponent((request.url ?? "/").slice(1));
   const file = files.get(path);
+  if (request.method === "HEAD" && habits.headRefused) {
+    response.writeHead(403).end();
+    return;
+  }
   if (habits.status !== undefined || (file === undefined && !habits.fallback)) {
     response.writeHead(habits.status ?? 404).end();
     return;
