@@ -1,6 +1,6 @@
 // From the browser's (or Node's) WebGPU to a Gpu: the adapter's full limits, the features we use where they exist.
 import { GpuError } from "./errors.ts";
-import { Gpu, type Features, type Limits } from "./gpu.ts";
+import { Gpu, type Features, type Limits, type Traits } from "./gpu.ts";
 
 export interface GpuOptions {
   /** Where `requestAdapter` is; default `navigator.gpu`. In Node: `create([])` of npm `webgpu`. */
@@ -28,7 +28,7 @@ const LIMITS = [
 
 /** A new Gpu. Throws GpuError: no WebGPU, no adapter, or no device. */
 export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
-  if (options.device) return new Gpu(options.device, limitsOf(options.device.limits, options.limits), featuresOf(options.device.features, options.features), "the caller's device");
+  if (options.device) return new Gpu(options.device, limitsOf(options.device.limits, options.limits), featuresOf(options.device.features, options.features), "the caller's device", traitsOf(options.device.adapterInfo));
   const adapter = await requestAdapter(options);
   const features = featuresOf(adapter.features, options.features);
   const requiredFeatures: GPUFeatureName[] = [];
@@ -42,7 +42,7 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
     throw new GpuError("unsupported", `The GPU gave no device (${cause.message})`);
   });
   const { vendor, architecture, description } = adapter.info;
-  return new Gpu(device, limitsOf(device.limits, options.limits), features, [vendor, architecture, description].filter(Boolean).join(" ") || "unnamed adapter");
+  return new Gpu(device, limitsOf(device.limits, options.limits), features, [vendor, architecture, description].filter(Boolean).join(" ") || "unnamed adapter", traitsOf(adapter.info));
 }
 
 /** Whether this environment has WebGPU and what it offers, for a page to say so before anything loads. */
@@ -86,4 +86,9 @@ function featuresOf(has: GPUSupportedFeatures, override: Partial<Features> = {})
     subgroups: found.subgroups && override.subgroups !== false,
     timestamps: found.timestamps && override.timestamps !== false,
   };
+}
+
+/** Some browsers leave the information out. */
+function traitsOf(info: Partial<GPUAdapterInfo> | undefined): Traits {
+  return { software: info?.isFallbackAdapter ?? false, subgroupSize: info?.subgroupMinSize ?? 0 };
 }

@@ -23,6 +23,14 @@ export interface Features {
   readonly timestamps: boolean;
 }
 
+/** What kind of GPU it is; kernels choose among their variants by it. */
+export interface Traits {
+  /** The CPU plays the GPU, as lavapipe and SwiftShader do. */
+  readonly software: boolean;
+  /** Invocations in the smallest subgroup; 0 where it is not told. */
+  readonly subgroupSize: number;
+}
+
 /** Some bytes of a buffer, as a kernel binds them. */
 export interface Binding {
   readonly storage: Storage;
@@ -69,7 +77,7 @@ export class Gpu {
   #error: GpuError | null = null;
 
   /** `device` null makes a planner. */
-  constructor(readonly device: GPUDevice | null, readonly limits: Limits, readonly features: Features, readonly adapterName = "none") {
+  constructor(readonly device: GPUDevice | null, readonly limits: Limits, readonly features: Features, readonly adapterName = "none", readonly traits: Traits = { software: false, subgroupSize: 0 }) {
     this.memory = new Memory(device, limits.maxBufferSize, () => this.flush());
     this.pipelines = new Pipelines(device);
     this.#params = device && new ParamsArena(device);
@@ -82,7 +90,7 @@ export class Gpu {
 
   /** A Gpu of the same limits and features that only counts. */
   planner(): Gpu {
-    return new Gpu(null, this.limits, this.features, this.adapterName);
+    return new Gpu(null, this.limits, this.features, this.adapterName, this.traits);
   }
 
   get planning(): boolean {
