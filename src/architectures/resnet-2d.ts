@@ -4,6 +4,7 @@ import { upsampleNearest } from "../kernels/upsample.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { Linear } from "../nn/linear.ts";
 import { GroupNorm } from "../nn/norm.ts";
+import { consume } from "../nn/scoped.ts";
 import type { Weights } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -42,14 +43,11 @@ export class ResnetBlock2D {
   /** x [N, H, W, I], the time embedding after its SiLU [N, T] → [N, H, W, O]. */
   forward(x: Tensor, timeEmbedding: Tensor | null): Tensor {
     const time = timeEmbedding && this.timeEmbProj ? this.timeEmbProj.forward(timeEmbedding) : undefined; // [N, O] or [N, 2 O]
+    const [scale, shift] = time && this.#timeScaleShift ? [time.slice(1, 0, time.dim(1) / 2), time.slice(1, time.dim(1) / 2, time.dim(1))] : [];
     let h = this.norm1.forward(x, { activation: "silu" });
-    if (time && this.#timeScaleShift) {
-      const [scale, shift] = [time.slice(1, 0, time.dim(1) / 2), time.slice(1, time.dim(1) / 2, time.dim(1))];
-      h = this.norm2.forward(this.conv1.forward(h), { scale, shift, activation: "silu" });
-    } else {
-      h = this.norm2.forward(this.conv1.forward(h, { channelBias: time }), { activation: "silu" });
-    }
-    const out = this.conv2.forward(h, { residual: this.convShortcut ? this.convShortcut.forward(x) : x });
+    h = consume([h], () => this.conv1.forward(h, { channelBias: this.#timeScaleShift ? undefined : time }));
+    h = consume([h], () => this.norm2.forward(h, { scale, shift, activation: "silu" }));
+    const out = consume([h], () => this.conv2.forward(h, { residual: this.convShortcut ? this.convShortcut.forward(x) : x }));
     return this.#outputScale === 1 ? out : affine(out, 1 / this.#outputScale);
   }
 }
