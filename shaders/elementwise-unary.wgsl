@@ -1,4 +1,4 @@
-// out[i] = f(x[i]): first · x + second, x clamped to first … second, or tanh x. Views of up to six axes; one invocation per element.
+// out[i] = f(x[i]): first · x + second, x clamped to first … second, tanh x or exp x. Views of up to six axes; one invocation per element.
 override OPERATION: u32 = 0;
 struct Params {
   size: u32, x_offset: u32, out_offset: u32, first: f32, second: f32,
@@ -24,7 +24,8 @@ fn apply(value: f32) -> f32 {
   switch OPERATION {
     case 0u: { return params.first * value + params.second; }
     case 1u: { return clamp(value, params.first, params.second); }
-    default: { return stable_tanh(value); }
+    case 2u: { return stable_tanh(value); }
+    default: { return exp(value); }
   }
 }
 

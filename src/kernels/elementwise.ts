@@ -46,6 +46,9 @@ export const clamp = (x: Tensor, low: number, high: number): Tensor => unary("cl
 /** tanh x. Throws ShapeError. */
 export const tanh = (x: Tensor): Tensor => unary("tanh", 2, x);
 
+/** e^x. Throws ShapeError. */
+export const exp = (x: Tensor): Tensor => unary("exp", 3, x);
+
 function binary(name: string, operation: number, a: Tensor, b: Tensor, weight = 0): Tensor {
   for (const [operand, tensor] of [["a", a], ["b", b]] as const) expectReal(`${name}: ${operand}`, tensor);
   const shape = broadcastShapes(name, a.shape, b.shape);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { contiguous, copyInto } from "../../src/kernels/copy.ts";
-import { add, affine, clamp, div, guide, lerp, mul, sub, tanh } from "../../src/kernels/elementwise.ts";
+import { add, affine, clamp, div, exp, guide, lerp, mul, sub, tanh } from "../../src/kernels/elementwise.ts";
 import { mergeAxes } from "../../src/kernels/strided.ts";
 import { type Shape, ShapeError, sizeOf, stridesOf } from "../../src/tensor/shape.ts";
 import { empty, type Tensor, upload } from "../../src/tensor/tensor.ts";
@@ -75,6 +75,7 @@ describe.each(dtypes)("one tensor, %s", (dtype) => {
     ["affine", (x: Tensor) => affine(x, 1.5, -0.25), (x: number) => 1.5 * x - 0.25],
     ["clamp", (x: Tensor) => clamp(x, -1, 2), (x: number) => Math.min(Math.max(x, -1), 2)],
     ["tanh", tanh, Math.tanh],
+    ["exp", exp, Math.exp],
   ] as const)("%s", async (_name, operation, reference) => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 900 }), fc.nat(), async (size, seed) => {
