@@ -23,12 +23,12 @@ export type SpecialRole = (typeof roles)[number];
 
 /** The token that a role has, as text, or null. */
 export function specialToken(files: TokenizerFiles, role: SpecialRole): string | null {
-  const content = contentOf(options(files)[role]);
+  const content = contentOf(statedTokens(files)[role]);
   return typeof content === "string" ? content : null;
 }
 
 /** special_tokens_map.json wins over tokenizer_config.json, but for configurations that list all added tokens themselves. */
-function options({ config, specialTokensMap }: TokenizerFiles): JsonObject {
+function statedTokens({ config, specialTokensMap }: TokenizerFiles): JsonObject {
   return isObject(config.added_tokens_decoder) ? config : { ...config, ...specialTokensMap };
 }
 
@@ -36,7 +36,7 @@ function options({ config, specialTokensMap }: TokenizerFiles): JsonObject {
 export function readAddedTokens(
   files: TokenizerFiles, defaults: Partial<Record<SpecialRole, string>> = {},
 ): { special: Partial<Record<SpecialRole, string>>; added: readonly AddedToken[] } {
-  const named = options(files);
+  const named = statedTokens(files);
   const listed = isObject(named.added_tokens_decoder) ? named.added_tokens_decoder : null;
   const numbered: [id: number, token: AddedToken][] = [];
   if (listed !== null) {

@@ -38,7 +38,7 @@ export interface Manifest {
   readonly revision: string;
   /** −1: the publisher's folder has no such file, which a visit without a network must know too. */
   readonly size: number;
-  readonly pieceBytes: number;
+  /** Of each piece. */
   readonly sha256: readonly string[];
 }
 
@@ -56,6 +56,14 @@ export interface CachedModel {
   readonly files: number;
   /** Bytes kept, those of unfinished downloads included. */
   readonly bytes: number;
+}
+
+/** Length of every piece but a file's last. */
+export const pieceBytes = 8 * 2 ** 20;
+
+/** Where a piece lies in a file of `size` bytes. */
+export function pieceSpan(index: number, size: number): [start: number, end: number] {
+  return [index * pieceBytes, Math.min((index + 1) * pieceBytes, size)];
 }
 
 /** The database "kiln-weights" of this origin, or null where there is no IndexedDB (Node). */
@@ -89,7 +97,7 @@ export class FolderCache {
 
   /** The manifest of a file that is kept as a whole (or known to be absent), else null. */
   async manifest(path: string): Promise<Manifest | null> {
-    const manifest = parseManifest(await this.#store.get(manifestKey(this.#url, path)));
+    const manifest = parseManifest(await this.#get(manifestKey(this.#url, path)));
     if (manifest === null || manifest.size <= 0) return manifest;
     const keys = new Set(await this.#store.keys());
     return piecesOf(this.#url, path, manifest).every((key) => keys.has(key)) ? manifest : null;
@@ -108,7 +116,7 @@ export class FolderCache {
   /** A kept piece with its hash, or null; one that is not as it was written (or not as `sha256` says) is deleted. */
   async piece(path: string, revision: string, start: number, end: number, sha256?: string): Promise<KeptPiece | null> {
     const key = pieceKey(this.#url, path, revision, start, end);
-    const stored = await this.#store.get(key);
+    const stored = await this.#get(key);
     if (stored === undefined) return null;
     const bytes = isObject(stored) && stored.bytes instanceof ArrayBuffer ? stored.bytes : null;
     const expected = sha256 ?? (isObject(stored) ? stored.sha256 : undefined);
@@ -125,6 +133,11 @@ export class FolderCache {
     const sha256 = await sha256Of(bytes);
     await this.#set(pieceKey(this.#url, path, revision, start, start + bytes.byteLength), { bytes, sha256 }, bytes.byteLength);
     return sha256;
+  }
+
+  /** What cannot be read counts as missing: it can be had from the server again. */
+  async #get(key: string): Promise<unknown> {
+    return this.#store.get(key).catch(() => undefined);
   }
 
   async #set(key: string, value: KeptPiece | Manifest, size: number): Promise<void> {
@@ -203,7 +216,7 @@ interface PieceKey extends FileKey {
 }
 
 async function deleteWhere(store: CacheStore, matches: (entry: FileKey) => boolean): Promise<void> {
-  // Manifests first: were this cut short, a file without its manifest does not count, one without a piece would have to be read to know.
+  // Manifests first: should this be cut short, no file is left that seems whole.
   const entries = (await store.keys()).map((key) => ({ key, entry: parseManifestKey(key) ?? parsePieceKey(key) }));
   const doomed = entries.filter(({ entry }) => entry !== null && matches(entry));
   doomed.sort((a, b) => Number(b.key.startsWith("manifest")) - Number(a.key.startsWith("manifest")));
@@ -219,9 +232,8 @@ function pieceKey(url: string, path: string, revision: string, start: number, en
 }
 
 /** The keys of all pieces of a file. */
-function piecesOf(url: string, path: string, { revision, size, pieceBytes }: Manifest): string[] {
-  return Array.from({ length: Math.ceil(Math.max(0, size) / pieceBytes) }, (_, i) =>
-    pieceKey(url, path, revision, i * pieceBytes, Math.min((i + 1) * pieceBytes, size)));
+function piecesOf(url: string, path: string, { revision, size, sha256 }: Manifest): string[] {
+  return sha256.map((_, i) => pieceKey(url, path, revision, ...pieceSpan(i, size)));
 }
 
 function parseManifestKey(key: string): FileKey | null {
@@ -238,12 +250,11 @@ function parsePieceKey(key: string): PieceKey | null {
 
 function parseManifest(value: unknown): Manifest | null {
   if (!isObject(value)) return null;
-  const { id, commit, revision, size, pieceBytes, sha256 } = value;
+  const { id, commit, revision, size, sha256 } = value;
   if (typeof id !== "string" || typeof commit !== "string" || typeof revision !== "string") return null;
-  if (typeof size !== "number" || typeof pieceBytes !== "number" || !Array.isArray(sha256)) return null;
+  if (typeof size !== "number" || !Array.isArray(sha256)) return null;
   const hashes = sha256.filter((hash) => typeof hash === "string");
-  const pieces = size < 0 ? 0 : Math.ceil(size / pieceBytes);
-  return hashes.length === pieces ? { id, commit, revision, size, pieceBytes, sha256: hashes } : null;
+  return hashes.length === Math.ceil(Math.max(0, size) / pieceBytes) ? { id, commit, revision, size, sha256: hashes } : null;
 }
 
 async function sha256Of(bytes: ArrayBuffer): Promise<string> {

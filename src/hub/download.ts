@@ -1,10 +1,8 @@
 // Brings a file from a web server into the cache, piece by piece, going on from the pieces that are there already.
-import { type FolderCache, freeStorage, keepStorage, type Manifest, StorageError } from "./cache.ts";
+import { type FolderCache, freeStorage, keepStorage, type Manifest, pieceBytes, pieceSpan, StorageError } from "./cache.ts";
 import { HubError } from "./errors.ts";
 import { inPieces, type RemoteVersion, request } from "./http.ts";
 import type { ProgressMeter } from "./progress.ts";
-
-export const pieceBytes = 8 * 2 ** 20;
 
 /** A file on a server. */
 export interface RemoteFile {
@@ -22,26 +20,30 @@ export async function download(file: RemoteFile, cache: FolderCache): Promise<Ma
   const { id, path, version, signal } = file;
   const { commit, revision } = version;
   const sha256 = version.size === null ? [] : await resume(file, version.size, cache);
-  let size = version.size ?? 0; // where the server does not say it, the end of the body does
-  for (let wanted = 0; version.size === null || wanted * pieceBytes < size; wanted++) {
-    if (sha256[wanted] !== undefined) continue;
-    const range = version.size === null ? null : pieceSpan(wanted, size);
+  let end = 0; // of what came last
+  const take = async (range: [start: number, end: number] | null): Promise<void> => {
     const { body, partial } = await request(file.url, revision, range, signal);
-    const [start, end] = partial && range !== null ? range : [0, version.size];
-    for await (const { index, bytes } of receive(file, body, start, end)) {
+    const [start, stop] = partial && range !== null ? range : [0, version.size]; // a server may send all for a range
+    for await (const { index, bytes } of receive(file, body, start, stop)) {
       sha256[index] ??= await cache.keep(path, revision, index * pieceBytes, bytes);
-      if (version.size === null) size += bytes.byteLength;
+      end = index * pieceBytes + bytes.byteLength;
     }
-    if (version.size === null) break;
+  };
+  if (version.size === null) {
+    await take(null);
+  } else {
+    for (let i = 0; i * pieceBytes < version.size; i++) {
+      if (sha256[i] === undefined) await take(pieceSpan(i, version.size));
+    }
   }
   signal?.throwIfAborted();
-  const manifest: Manifest = { id, commit, revision, size, pieceBytes, sha256 };
+  const manifest: Manifest = { id, commit, revision, size: version.size ?? end, sha256 };
   await cache.complete(path, manifest);
   await keepStorage();
   return manifest;
 }
 
-/** The hashes of the pieces that are there from before. Throws StorageError where the others cannot fit. */
+/** The hashes of the pieces that are there from before, at their places. Throws StorageError where the others cannot fit. */
 async function resume({ path, version, downloading }: RemoteFile, size: number, cache: FolderCache): Promise<string[]> {
   const sha256: string[] = [];
   let missing = size;
@@ -72,11 +74,6 @@ export async function* receive(
     at = next;
   }
   if (end !== null && at !== stop) throw wrongLength(url, start, stop, at);
-}
-
-/** Where a piece lies in a file of `size` bytes. */
-export function pieceSpan(index: number, size: number): [start: number, end: number] {
-  return [index * pieceBytes, Math.min((index + 1) * pieceBytes, size)];
 }
 
 function wrongLength(url: URL, start: number, end: number, at: number): HubError {

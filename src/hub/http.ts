@@ -20,7 +20,7 @@ export class UnreachableError extends HubError {}
  */
 export async function probe(url: URL, signal?: AbortSignal): Promise<RemoteVersion | null> {
   // The range makes the browser ask for the identity encoding, so that Content-Length is the file's own length.
-  let response = await send(url, { method: "HEAD", headers: { Range: "bytes=0-" }, signal });
+  let response = await send(url, { method: "HEAD", headers: { Range: "bytes=0-" }, cache: "no-cache", signal });
   const refused = [403, 405, 501].includes(response.status); // by a server that knows no HEAD, or signs addresses for GET
   if (refused) {
     response = await send(url, { headers: { Range: "bytes=0-0" }, signal });
@@ -45,7 +45,8 @@ export interface Transfer {
  * where the file has changed meanwhile.
  */
 export async function request(url: URL, revision: string, range: readonly [start: number, end: number] | null, signal?: AbortSignal): Promise<Transfer> {
-  const response = await send(url, { headers: range === null ? {} : { Range: `bytes=${range[0]}-${range[1] - 1}` }, signal });
+  const headers: HeadersInit = range === null ? {} : { Range: `bytes=${range[0]}-${range[1] - 1}` };
+  const response = await send(url, { headers, cache: "no-store", signal }); // what is kept is kept by us, not twice
   expectOk(url, response);
   if (response.body === null) throw new UnreachableError(`${url.href}: the server sent no content`);
   const partial = response.status === 206;

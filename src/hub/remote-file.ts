@@ -1,8 +1,7 @@
 // A file on a web server as a ByteSource: from the cache where it can be kept, by ranges from the server where it cannot.
 import { blobSource, type ByteSource, checkRange } from "../formats/byte-source.ts";
-import { type FolderCache, type Manifest, StorageError } from "./cache.ts";
-import { download, pieceBytes, pieceSpan, receive, type RemoteFile } from "./download.ts";
-import { HubError } from "./errors.ts";
+import { type FolderCache, type Manifest, pieceBytes, pieceSpan, StorageError } from "./cache.ts";
+import { download, receive, type RemoteFile } from "./download.ts";
 import { request } from "./http.ts";
 
 /**
@@ -24,17 +23,21 @@ export async function openRemoteFile(file: RemoteFile, cache: FolderCache | null
   }
 }
 
-/** Reads from the cache; a piece that is missing or damaged there is fetched anew. */
+/** Reads from the cache; a piece that is missing or damaged there is fetched anew, from the server alone if it must be. */
 function cachedSource(file: RemoteFile, cache: FolderCache, manifest: Manifest): ByteSource {
-  const { path, version } = file;
-  return pieceSource(path, manifest.size, async (index) => {
-    const [start, end] = pieceSpan(index, manifest.size);
-    const kept = await cache.piece(path, manifest.revision, start, end, manifest.sha256[index]);
+  const { path } = file;
+  const { revision, size, sha256 } = manifest;
+  const current: RemoteFile = { ...file, version: { ...file.version, revision, size } };
+  let server: Promise<ByteSource> | null = null;
+  return pieceSource(path, size, async (index, signal) => {
+    const [start, end] = pieceSpan(index, size);
+    const kept = await cache.piece(path, revision, start, end, sha256[index]);
     if (kept !== null) return kept.bytes;
-    await download({ ...file, version: { ...version, revision: manifest.revision, size: manifest.size } }, cache);
-    const repaired = await cache.piece(path, manifest.revision, start, end);
-    if (repaired === null) throw new HubError(`${file.id}: ${path} was damaged in the cache and could not be repaired. Delete the model and load it again.`);
-    return repaired.bytes;
+    await download(current, cache);
+    const repaired = await cache.piece(path, revision, start, end);
+    if (repaired !== null) return repaired.bytes;
+    server ??= rangeSource(current);
+    return (await (await server).read(start, end, signal)).slice().buffer;
   });
 }
 

@@ -1,7 +1,7 @@
 // A model's folder on a web server: plain files under one address, as on the page's own site or in the Hub's
 // `resolve/<revision>` layout. Files pass in pieces of 8 MiB and are kept in the cache where there is one.
 import type { ByteSource } from "../formats/byte-source.ts";
-import { FolderCache, type CacheStore, type Manifest } from "./cache.ts";
+import { type CacheStore, FolderCache, type Manifest, StorageError } from "./cache.ts";
 import { HubError } from "./errors.ts";
 import { BaseFolder } from "./folder.ts";
 import { probe, type RemoteVersion, UnreachableError } from "./http.ts";
@@ -100,14 +100,16 @@ export class RemoteFolder extends BaseFolder {
     }
   }
 
-  /** Notes what the server said of a file that needs no download: that it is absent, or unchanged in a new commit. */
+  /** Notes what the server said of a file that needs no download: that there is none, or that a new commit left it as it was. */
   async #remember(path: string, known: Manifest | null, current: RemoteVersion | null): Promise<void> {
     const commit = current?.commit || this.#commit;
-    if (current === null) {
-      await this.#cache?.complete(path, { id: this.id, commit, revision: "", size: -1, pieceBytes: 1, sha256: [] });
-    } else if (known?.revision === current.revision && known.commit !== commit) {
-      await this.#cache?.complete(path, { ...known, commit });
-    }
+    const absent: Manifest = { id: this.id, commit, revision: "", size: -1, sha256: [] };
+    const note = current === null ? absent : known?.revision === current.revision ? { ...known, commit } : null;
+    const overwrites = known !== null && known.size >= 0 && note === absent; // a kept file is not thrown away for a passing 404
+    if (note === null || overwrites || known?.commit === note.commit) return;
+    await this.#cache?.complete(path, note).catch((error: unknown) => {
+      if (!(error instanceof StorageError)) throw error; // without room for the note, the next visit asks again
+    });
   }
 
   /** Where the file lies; on the Hub, at the commit that the index file had, so that all files are of one version. */

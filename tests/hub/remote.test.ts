@@ -9,7 +9,7 @@ import { MemoryStore } from "./memory-store.ts";
 import { type Habits, serve, type TestServer } from "./server.ts";
 
 const MiB = 2 ** 20;
-const large = Uint8Array.from({ length: 20 * MiB + 5 }, (_, i) => (i * 2_654_435_761) >>> 24); // three pieces
+const large = Uint8Array.from({ length: 16 * MiB + 5 }, (_, i) => (i * 2_654_435_761) >>> 24); // three pieces
 const path = "unet/diffusion_pytorch_model.safetensors";
 const indexText = '{"_class_name":"StableDiffusionPipeline"}'; // kept with the first visit, whatever else is read
 const model: Record<string, string | Uint8Array> = {
@@ -92,17 +92,19 @@ describe("the cache", () => {
   test("a broken download goes on from the pieces that are there", async () => {
     await start();
     const store = new MemoryStore();
-    server.habits = { ...server.habits, ranges: false, breakAfter: 18 * MiB };
+    server.habits = { ...server.habits, ranges: false, breakAfter: 10 * MiB };
     await expect((await openEmoji(store)).source(path)).rejects.toThrow("the connection broke");
-    expect(await listCached(store)).toMatchObject([{ files: 1, bytes: 16 * MiB + indexText.length }]);
+    expect(await listCached(store)).toMatchObject([{ files: 1, bytes: 8 * MiB + indexText.length }]);
     server.habits = { ...server.habits, ranges: true, breakAfter: undefined };
     const folder = await openEmoji(store);
     server.take();
     const progress: LoadProgress[] = [];
     await expectContent(await openEmoji(store, { onProgress: (report) => progress.push(report) }));
-    expect(server.take().filter((request) => request.startsWith("GET"))).toEqual([`GET /models/emoji/${path} bytes=${16 * MiB}-${20 * MiB + 4}`]);
+    expect(server.take().filter((request) => request.startsWith("GET"))).toEqual([
+      `GET /models/emoji/${path} bytes=${8 * MiB}-${16 * MiB - 1}`, `GET /models/emoji/${path} bytes=${16 * MiB}-${16 * MiB + 4}`,
+    ]);
     const downloads = progress.filter(({ status }) => status === "download");
-    expect(downloads[0]).toMatchObject({ file: path, loaded: 16 * MiB, total: large.length });
+    expect(downloads[0]).toMatchObject({ file: path, loaded: 8 * MiB, total: large.length });
     expect(downloads.at(-1)).toMatchObject({ loaded: large.length, total: large.length, secondsLeft: 0 });
     await expectContent(folder);
   });
@@ -143,6 +145,24 @@ describe("the cache", () => {
     const source = await (await openEmoji(store)).source(path);
     expect(await source.read(0, 9)).toEqual(large.slice(0, 9));
     expect(await cachedSize(store)).toBe(indexText.length + 9);
+  });
+
+  test("a passing 404 does not throw the kept files away", async () => {
+    await start();
+    const store = new MemoryStore();
+    await expectContent(await openEmoji(store));
+    server.habits = { status: 404 };
+    await expect(openEmoji(store)).rejects.toThrow("there is no model");
+    await server.close();
+    await expectContent(await openEmoji(store));
+  });
+
+  test("a store that fails to read counts as empty", async () => {
+    await start();
+    const store = new MemoryStore();
+    await expectContent(await openEmoji(store));
+    store.get = () => Promise.reject(new DOMException("broken", "UnknownError"));
+    await expectContent(await openEmoji(store));
   });
 
   test("a file that changes while it is loaded is an error, not a mixture", async () => {
