@@ -1,10 +1,9 @@
 // What the studio asks of the world below it: whether there is WebGPU, what a model is like, and a pipeline for it.
-import type { ModelChoice } from "./model-choice.ts";
-import { lookAt, type FirstLook } from "./first-look.ts";
 import type { PipelineOptions, TextToImagePipeline } from "../pipelines/types.ts";
 import { shareWorker, workerPipeline } from "../worker/client.ts";
 import type { ModelPlace } from "../worker/service.ts";
-import { spawnWorker } from "../worker/spawn.ts";
+import { lookAt, type FirstLook } from "./first-look.ts";
+import type { ModelChoice } from "./model-choice.ts";
 
 export interface Engine {
   /** Resolves with the adapter's name. Throws GpuError where there is none. */
@@ -14,8 +13,8 @@ export interface Engine {
   load(place: ModelPlace, options: Omit<PipelineOptions, "worker">): Promise<TextToImagePipeline>;
 }
 
-/** `spawn` starts the worker; the embeddable element has another one than the page. */
-export function workerEngine(spawn: () => Worker = spawnWorker): Engine {
+/** `spawn` starts the worker. */
+export function workerEngine(spawn: () => Worker): Engine {
   return {
     async support() {
       const { link, leave } = shareWorker(spawn);

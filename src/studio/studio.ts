@@ -2,6 +2,7 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { keepStorage } from "../hub/cache.ts";
+import { spawnWorker } from "../worker/spawn.ts";
 import "./about.ts";
 import { workerEngine, type Engine } from "./engine.ts";
 import type { StudioEvent } from "./events.ts";
@@ -35,7 +36,7 @@ export class KilnStudio extends LitElement {
   static override styles = [base, controls, studioStyles];
 
   /** Where pictures come from; tests put in another. */
-  @property({ attribute: false }) engine: Engine = workerEngine();
+  @property({ attribute: false }) engine: Engine = workerEngine(spawnWorker);
 
   @state() private settings: Settings = loadSettings();
   @state() private choice: ModelChoice = loadChoice();
