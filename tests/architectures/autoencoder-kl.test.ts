@@ -149,8 +149,7 @@ function scopeless({ vae, value }: Loaded): { mean: Tensor; logvar: Tensor } {
   return vae.encode(image);
 }
 
-it("decodes 512 × 512 at full width within memory", async () => {
-  const MIB = 2 ** 20;
+it("decodes 512 × 512 at full width on the smallest device that WebGPU allows", async () => {
   const planner = new Gpu(null, DEFAULT_LIMITS, gpu.features);
   const { config, checkpoint } = await openGolden("autoencoder-kl/published", "diffusion_pytorch_model.safetensors");
   const weights = Weights.of(planner, checkpoint, { name: "vae", dtype: "f32", ...autoencoderKLNames });
@@ -160,8 +159,7 @@ it("decodes 512 × 512 at full width within memory", async () => {
   const vae = new AutoencoderKL(weights, { ...config, ...full });
   const held = planner.memoryUse.live;
   scoped(planner, () => vae.decode(empty(planner, [1, 64, 64, 4], "f32"))).dispose();
-  console.log(`512 × 512: ${((planner.memoryUse.peak - held) / MIB).toFixed(0)} MiB above ${(held / MIB).toFixed(0)} MiB of weights, ${(planner.work.flops / 1e12).toFixed(2)} TFLOP`);
-  expect(planner.memoryUse.peak - held).toBeLessThan(1100 * MIB);
+  expect(planner.memoryUse.peak - held).toBeLessThan(1100 * 2 ** 20);
   expect(planner.work.flops).toBeGreaterThan(2.4e12);
 });
 
