@@ -42,7 +42,7 @@ def tokenizer_files(folder: Path, pad: str) -> CLIPTokenizer:
 
 
 def model(name, seed, *, scheduler, pad="<|endoftext|>", text={}, unet={}, vae=None, pipeline=StableDiffusionPipeline):
-    """Saves a random model's folder in f16 and returns the pipeline that loads it in f32."""
+    """Saves a random model's folder in f16 and returns the pipeline that loads it in f32 (a loaded scheduler config states every key, which counts when another scheduler takes it over)."""
     torch.manual_seed(seed)
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +61,7 @@ def model(name, seed, *, scheduler, pad="<|endoftext|>", text={}, unet={}, vae=N
     extra = {} if pipeline is StableDiffusionPipeline else {"requires_safety_checker": False}
     pipe = pipeline(vae=decoder, text_encoder=encoder, tokenizer=tokenizer, unet=denoiser, scheduler=scheduler, safety_checker=None, feature_extractor=None, **extra)
     pipe.to(torch.float16).save_pretrained(folder)
-    return pipe.to(torch.float32)
+    return pipeline.from_pretrained(folder, torch_dtype=torch.float32, safety_checker=None)
 
 
 def pictures(name, pipe, calls):
