@@ -49,7 +49,7 @@ export class PixelAttention {
     const pixels = height * width;
     const normed = this.groupNorm.forward(x).reshape([n, pixels, channels]);
     const [q, k, v] = [this.toQ, this.toK, this.toV].map((projection) => projection.forward(normed)); // [N, P, C]
-    const budget = Math.min(SCORE_BYTES, x.gpu.limits.maxStorageBufferBindingSize);
+    const budget = Math.min(SCORE_BYTES, x.gpu.limits.maxStorageBufferBindingSize / 2);
     const queries = Math.min(pixels, Math.max(1, Math.floor(budget / (n * pixels * BYTES.f32))));
     const parts: Tensor[] = [];
     for (let start = 0; start < pixels; start += queries) {
