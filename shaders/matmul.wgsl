@@ -1,19 +1,19 @@
-// out[b] = activate(scale * A[b] B[b] + bias) + residual[b]. A [M, K] and B [K, N], either stored transposed. One tile of out per workgroup.
+// out = activate(scale * A B + bias) + residual for each matrix of a batch. A [M, K]; B [K, N] or stored transposed. One tile of out per workgroup.
+// Everything is read in quads of four neighbours: K and N are multiples of 4. Rows lie params.*_row quads apart, matrices params.*_batch quads.
 struct Params {
-  m: u32, n: u32, k: u32, scale: f32,
+  m: u32, n: u32, quads: u32, scale: f32, // quads = K / 4
   a_offset: u32, a_batch: u32, a_row: u32,
   b_offset: u32, b_batch: u32, b_row: u32,
   bias_offset: u32,
   residual_offset: u32, residual_batch: u32, residual_row: u32,
   out_offset: u32, out_batch: u32, out_row: u32,
 }
-@group(0) @binding(0) var<storage, read>       a: array<a_scalar>;               // [batch, M, K] or [batch, K, M]
-@group(0) @binding(1) var<storage, read>       b: array<b_scalar>;               // [batch, K, N] or [batch, N, K]
-@group(0) @binding(2) var<storage, read>       bias: array<bias_scalar>;         // [N]
-@group(0) @binding(3) var<storage, read>       residual: array<residual_scalar>; // [batch, M, N]
-@group(0) @binding(4) var<storage, read_write> out: array<out_scalar>;           // [batch, M, N]
+@group(0) @binding(0) var<storage, read>       a: array<vec4<a_scalar>>;               // [batch, M, K]
+@group(0) @binding(1) var<storage, read>       b: array<vec4<b_scalar>>;               // [batch, K, N] or [batch, N, K]
+@group(0) @binding(2) var<storage, read>       bias: array<vec4<bias_scalar>>;         // [N]
+@group(0) @binding(3) var<storage, read>       residual: array<vec4<residual_scalar>>; // [batch, M, N]
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<out_scalar>>;           // [batch, M, N]
 @group(0) @binding(5) var<uniform>             params: Params;
-override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 override BIAS: bool;
 override RESIDUAL: bool;
@@ -23,26 +23,42 @@ var<private> batch: u32;
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   batch = workgroup.z;
-  gemm(workgroup.yx, params.k, lane);
+  gemm(workgroup.yx, lane);
 }
 
-fn a_at(row: u32, k: u32) -> f32 {
-  if (row >= params.m || k >= params.k) { return 0.0; }
-  let at = select(row * params.a_row + k, k * params.a_row + row, TRANSPOSE_A);
-  return f32(a[params.a_offset + batch * params.a_batch + at]);
+fn taps() -> u32 { return 1; }
+
+fn a_place(row: u32) -> vec3i {
+  return vec3i(i32(params.a_offset / 4 + batch * params.a_batch + min(row, params.m - 1) * params.a_row), 0, 0);
 }
 
-fn b_at(k: u32, col: u32) -> f32 {
-  if (col >= params.n || k >= params.k) { return 0.0; }
-  let at = select(k * params.b_row + col, col * params.b_row + k, TRANSPOSE_B);
-  return f32(b[params.b_offset + batch * params.b_batch + at]);
+fn a_run(place: vec3i, tap: u32) -> i32 { return place.x; }
+
+fn a_quad(run: i32, k: u32) -> vec4f {
+  return select(vec4f(a[u32(max(run, 0)) + k]), vec4f(), run < 0);
 }
 
-fn store(row: u32, col: u32, sum: f32) {
+fn b_run(col: u32, tap: u32) -> u32 {
+  let inside = min(col, params.n - 4);
+  return params.b_offset / 4 + batch * params.b_batch + select(inside / 4, inside * params.b_row, TRANSPOSE_B);
+}
+
+fn b_block(run: u32, k: u32) -> mat4x4f {
+  let at = run + select(4 * k * params.b_row, k, TRANSPOSE_B);
+  let block = mat4x4f(vec4f(b[at]), vec4f(b[at + params.b_row]), vec4f(b[at + 2 * params.b_row]), vec4f(b[at + 3 * params.b_row]));
+  if (TRANSPOSE_B) { return block; }
+  return transpose(block);
+}
+
+fn bias_quad(col: u32) -> vec4f {
+  if (BIAS) { return vec4f(bias[(params.bias_offset + min(col, params.n - 4)) / 4]); }
+  return vec4f();
+}
+
+fn store_quad(row: u32, col: u32, sums: vec4f, bias: vec4f) {
   if (row >= params.m || col >= params.n) { return; }
-  var value = sum * params.scale;
-  if (BIAS) { value += f32(bias[params.bias_offset + col]); }
-  value = activate(ACTIVATION, value);
-  if (RESIDUAL) { value += f32(residual[params.residual_offset + batch * params.residual_batch + row * params.residual_row + col]); }
-  out[params.out_offset + batch * params.out_batch + row * params.out_row + col] = out_scalar(value);
+  var value = sums * params.scale + bias;
+  value = activate_quad(ACTIVATION, value);
+  if (RESIDUAL) { value += vec4f(residual[(params.residual_offset + col) / 4 + batch * params.residual_batch + row * params.residual_row]); }
+  out[(params.out_offset + col) / 4 + batch * params.out_batch + row * params.out_row] = vec4<out_scalar>(value);
 }

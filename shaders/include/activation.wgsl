@@ -12,6 +12,10 @@ fn activate(kind: u32, x: f32) -> f32 {
   }
 }
 
+fn activate_quad(kind: u32, x: vec4f) -> vec4f {
+  return vec4f(activate(kind, x.x), activate(kind, x.y), activate(kind, x.z), activate(kind, x.w));
+}
+
 fn sigmoid(x: f32) -> f32 {
   return select(1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))), 0.0, x < -87.0);
 }

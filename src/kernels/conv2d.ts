@@ -1,16 +1,15 @@
 // Two-dimensional convolution, channels last, as an implicit matrix product with its epilogue.
 import source from "/shaders/conv2d.wgsl?raw";
-import activationSource from "/shaders/include/activation.wgsl?raw";
-import gemm from "/shaders/include/gemm.wgsl?raw";
 import { BYTES } from "../tensor/dtype.ts";
 import { expectShape, formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { type Activation, ACTIVATIONS } from "./activation.ts";
 import { bandsOf } from "./bands.ts";
-import { contiguous } from "./copy.ts";
-import { defineKernel } from "./kernel.ts";
+import { copyInto } from "./copy.ts";
+import { defineGemm, type GemmKernel } from "./gemm.ts";
+import { ceilToQuad, inQuads, padRows } from "./pad.ts";
 
-const kernel = defineKernel({ name: "conv2d", source, includes: [activationSource, gemm], strided: ["x", "weight", "bias", "channel_bias", "residual", "out"] });
+const gemm = defineGemm("conv2d", source, ["x", "weight", "bias", "channel_bias", "residual", "out"]);
 
 export interface Conv2dOptions {
   /** [O] */
@@ -45,14 +44,20 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   using scope = x.gpu.scope();
   const out = scope.keep(empty(x.gpu, [images, outHeight, outWidth, outChannels], x.dtype));
   if (out.size === 0) return out;
-  const source = packed(x);
-  launch(source, packed(weight), out, { ...options, stride, padding: [top, bottom, left, right], upsample, bias: bias && packed(bias), channelBias: channelBias && packed(channelBias), residual: residual && packed(residual) });
+  const quads = (operand: Tensor, last: number) => inQuads(padRows(operand, last));
+  const [cols, terms] = [ceilToQuad(outChannels), ceilToQuad(channels)];
+  const target = cols === outChannels ? out : empty(x.gpu, [images, outHeight, outWidth, cols], x.dtype);
+  const perOutput = quads(weight, terms).reshape([1, -1]);
+  launch(quads(x, terms), quads(perOutput, cols * kernelHeight * kernelWidth * terms).reshape([cols, kernelHeight, kernelWidth, terms]), target, {
+    stride, upsample,
+    activation: options.activation,
+    padding: [top, bottom, left, right],
+    bias: bias && quads(bias, cols),
+    channelBias: channelBias && quads(channelBias, cols),
+    residual: residual && quads(residual, cols),
+  });
+  if (target !== out) copyInto(target.slice(3, 0, outChannels), out);
   return out;
-}
-
-/** x itself where its elements lie in order, else a copy; the kernel reads any offset. */
-function packed(x: Tensor): Tensor {
-  return x.contiguous ? x.view() : contiguous(x);
 }
 
 type Launch = Conv2dOptions & { readonly stride: number; readonly padding: readonly [number, number, number, number]; readonly upsample: number };
@@ -63,17 +68,18 @@ function launch(x: Tensor, weight: Tensor, out: Tensor, options: Launch): void {
   const [images, height, width, channels] = x.shape;
   const [, outHeight, outWidth, outChannels] = out.shape;
   const [, kernelHeight, kernelWidth] = weight.shape;
+  const variant = gemm.choose(x.gpu, images * outHeight * outWidth, outChannels);
   const rowBytes = [outWidth * outChannels * BYTES[out.dtype], (Math.ceil(stride / upsample) * width * channels * BYTES[x.dtype])];
   const rowFlops = 2 * outWidth * outChannels * kernelHeight * kernelWidth * channels;
   const rows = images * Math.max(outHeight, Math.ceil((height * upsample) / stride));
-  if (bandsOf(x.gpu, "conv2d", rows, { rowBytes, rowFlops, strided: true }).length === 1) return run(x, weight, out, options);
+  if (bandsOf(x.gpu, "conv2d", rows, { rowBytes, rowFlops, strided: true }).length === 1) return run(x, weight, out, variant, options);
   const [top] = padding;
   for (let image = 0; image < images; image++) {
     const one = x.slice(0, image, image + 1);
-    for (const { start, end } of bandsOf(x.gpu, "conv2d", outHeight, { rowBytes, rowFlops, halo: kernelHeight + upsample, strided: true })) {
+    for (const { start, end } of bandsOf(x.gpu, "conv2d", outHeight, { rowBytes, rowFlops, halo: Math.ceil((kernelHeight * upsample) / stride), strided: true })) {
       const first = Math.max(0, Math.floor((start * stride - top) / upsample));
       const last = Math.min(height, Math.floor(((end - 1) * stride - top + kernelHeight - 1) / upsample) + 1);
-      run(one.slice(1, first, Math.max(first + 1, last)), weight, out.slice(0, image, image + 1).slice(1, start, end), {
+      run(one.slice(1, first, Math.max(first + 1, last)), weight, out.slice(0, image, image + 1).slice(1, start, end), variant, {
         ...options,
         padding: [top - start * stride + first * upsample, 0, padding[2], padding[3]],
         channelBias: channelBias?.slice(0, image, image + 1),
@@ -83,22 +89,24 @@ function launch(x: Tensor, weight: Tensor, out: Tensor, options: Launch): void {
   }
 }
 
-function run(x: Tensor, weight: Tensor, out: Tensor, { stride, padding: [top, , left], upsample, bias, channelBias, residual, activation = "none" }: Launch): void {
+function run(x: Tensor, weight: Tensor, out: Tensor, variant: ReturnType<GemmKernel["choose"]>, { stride, padding: [top, , left], upsample, bias, channelBias, residual, activation = "none" }: Launch): void {
   const [images, height, width, channels] = x.shape;
   const [, outHeight, outWidth, outChannels] = out.shape;
   const [, kernelHeight, kernelWidth] = weight.shape;
-  kernel.run(
-    { x, weight, bias: bias ?? weight, channel_bias: channelBias ?? weight, residual: residual ?? x, out },
+  const rows = images * outHeight * outWidth;
+  variant.kernel.run(
+    { x, weight, bias: bias ?? weight, channel_bias: channelBias ?? x, residual: residual ?? x, out },
     {
-      images, height, width, channels, stride, top, left,
-      out_height: outHeight, out_width: outWidth, out_channels: outChannels,
-      kernel_height: kernelHeight, kernel_width: kernelWidth,
+      rows, height, width, stride, top, left,
+      quads: channels / 4, upsample: upsample - 1,
+      out_pixels: outHeight * outWidth, out_width: outWidth, out_channels: outChannels,
+      kernel_width: kernelWidth, taps: kernelHeight * kernelWidth,
     },
-    [Math.ceil((images * outHeight * outWidth) / 32), Math.ceil(outChannels / 32), 1],
+    [Math.ceil(rows / variant.tile[0]), Math.ceil(outChannels / variant.tile[1]), 1],
     {
       flops: 2 * out.size * kernelHeight * kernelWidth * channels,
-      constants: { UPSAMPLE: upsample, BIAS: bias ? 1 : 0, CHANNEL_BIAS: channelBias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
-      defines: { ROWS: 4, COLS: 4, LANES_M: 8, LANES_N: 8, DEPTH: 16 },
+      constants: { BIAS: bias ? 1 : 0, CHANNEL_BIAS: channelBias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
+      defines: variant.defines,
     },
   );
 }

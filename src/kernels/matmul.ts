@@ -1,17 +1,15 @@
 // Matrix products with their epilogue: bias, activation and residual.
 import source from "/shaders/matmul.wgsl?raw";
-import activation from "/shaders/include/activation.wgsl?raw";
-import gemm from "/shaders/include/gemm.wgsl?raw";
-import type { DType } from "../tensor/dtype.ts";
-import { BYTES } from "../tensor/dtype.ts";
-import { broadcastShapes, expectShape, formatShape, ShapeError, sizeOf } from "../tensor/shape.ts";
+import { BYTES, type DType } from "../tensor/dtype.ts";
+import { broadcastShapes, expectShape, formatShape, type Shape, ShapeError, sizeOf } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { type Activation, ACTIVATIONS } from "./activation.ts";
 import { bandsOf } from "./bands.ts";
-import { contiguous } from "./copy.ts";
-import { defineKernel } from "./kernel.ts";
+import { copyInto } from "./copy.ts";
+import { defineGemm } from "./gemm.ts";
+import { ceilToQuad, inQuads, padRows } from "./pad.ts";
 
-const kernel = defineKernel({ name: "matmul", source, includes: [activation, gemm], strided: ["a", "b", "bias", "residual", "out"] });
+const gemm = defineGemm("matmul", source, ["a", "b", "bias", "residual", "out"]);
 
 export interface MatmulOptions {
   /** a is stored [..., K, M]. */
@@ -28,9 +26,6 @@ export interface MatmulOptions {
   /** Of the result; a's unless given. */
   readonly dtype?: DType;
 }
-
-/** One matrix product after another: [batch, rows, columns] with a row's elements side by side. */
-type Matrices = Tensor;
 
 /**
  * activation(scale · a b + bias) + residual. a [..., M, K], b [..., K, N], leading axes broadcast → [..., M, N].
@@ -49,63 +44,73 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   using scope = a.gpu.scope();
   const out = scope.keep(empty(a.gpu, [...lead, m, n], dtype));
   if (out.size === 0) return out;
-  const shared = sizeOf(b.shape.slice(0, -2)) === 1 && !transposeA;
+  const shared = sizeOf(b.shape.slice(0, -2)) === 1; // one matrix b for all: its products are one tall product
   const batch = shared ? 1 : sizeOf(lead);
-  const rows = shared ? sizeOf(lead) * m : m; // one matrix b for all: its products are one tall product
+  const rows = shared ? sizeOf(lead) * m : m;
+  const [cols, terms] = [ceilToQuad(n), ceilToQuad(k)];
+  const left = padRows(transposeA ? a.permute(...swapLast(a.rank)) : a, terms);
+  const target = cols === n ? out : empty(a.gpu, [batch, rows, cols], dtype);
   launch(
-    shared ? packed(a).reshape([1, rows, k]) : matrices(a, lead),
-    shared ? matrices(b, []) : matrices(b, lead),
-    residual && packed(residual).reshape([batch, rows, n]),
-    out.reshape([batch, rows, n]),
-    options,
+    shared ? inQuads(left.broadcastTo([...lead, m, terms])).reshape([1, rows, terms]) : matrices(left, lead),
+    matrices(transposeB ? padMatrix(b, cols, terms) : padMatrix(b, terms, cols), shared ? [] : lead),
+    residual && inQuads(padRows(residual, cols)).reshape([batch, rows, cols]),
+    target.reshape([batch, rows, cols]),
+    { ...options, bias: bias && inQuads(padRows(bias, cols)) },
   );
+  if (target !== out) copyInto(target.slice(2, 0, n), out.reshape([batch, rows, n]));
   return out;
 }
 
+/** The order of axes that exchanges the last two. */
+function swapLast(rank: number): number[] {
+  return Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+}
+
+/** x [..., R, C] with zeros to the right and below → [..., rows, cols]. */
+function padMatrix(x: Tensor, rows: number, cols: number): Tensor {
+  if (x.dim(-2) === rows) return padRows(x, cols);
+  const lead = x.shape.slice(0, -2);
+  return padRows(inQuads(padRows(x, cols)).reshape([...lead, -1]), rows * cols).reshape([...lead, rows, cols]);
+}
+
 /** x [..., R, C] as [batch, R, C]; a single matrix is repeated without a copy. */
-function matrices(x: Tensor, lead: readonly number[]): Matrices {
+function matrices(x: Tensor, lead: Shape): Tensor {
   const inner = x.shape.slice(-2);
-  if (x.size === sizeOf(inner)) return packed(x).reshape([1, ...inner]).broadcastTo([sizeOf(lead), ...inner]);
-  return packed(x.broadcastTo([...lead, ...inner])).reshape([-1, ...inner]);
+  if (x.size === sizeOf(inner)) return inQuads(x).reshape([1, ...inner]).broadcastTo([sizeOf(lead), ...inner]);
+  return inQuads(x.broadcastTo([...lead, ...inner])).reshape([-1, ...inner]);
 }
 
-/** x itself where its elements lie in order, else a copy; the kernel reads any offset. */
-function packed(x: Tensor): Tensor {
-  return x.contiguous ? x.view() : contiguous(x);
-}
-
-/** a [batch, M, K], b [batch, K, N], residual and out [batch, M, N]: in one launch, or in bands of rows of out and b's columns. */
-function launch(a: Matrices, b: Matrices, residual: Matrices | undefined, out: Matrices, options: MatmulOptions): void {
-  const { transposeA = false, transposeB = false, bias, activation = "none", scale = 1 } = options;
+/** a [batch, M, K], b [batch, K, N] or [batch, N, K], residual and out [batch, M, N]: in one launch, matrix by matrix, or in bands of rows of out. */
+function launch(a: Tensor, b: Tensor, residual: Tensor | undefined, out: Tensor, options: MatmulOptions): void {
+  const { transposeB = false, bias, activation = "none", scale = 1 } = options;
   const [batch, m, n] = out.shape;
-  const k = a.dim(transposeA ? 1 : 2);
+  const k = a.dim(2);
   const { gpu } = out;
-  const rowBytes = [out, residual, transposeA ? undefined : a].map((x) => (x ? x.strides[1] * BYTES[x.dtype] : 0));
+  const rowBytes = [a, residual, out].map((x) => (x ? x.strides[1] * BYTES[x.dtype] : 0));
   const rowFlops = 2 * n * k;
   const whole = bandsOf(gpu, "matmul", batch * m, { rowBytes, rowFlops, strided: true }).length === 1;
   if (!whole && batch > 1) {
     for (let i = 0; i < batch; i++) launch(a.slice(0, i, i + 1), b.slice(0, i, i + 1), residual?.slice(0, i, i + 1), out.slice(0, i, i + 1), options);
     return;
   }
-  const bands = bandsOf(gpu, "matmul", m, { rowBytes, rowFlops, strided: true });
-  for (const { start, end } of bands) {
-    const partA = a.slice(transposeA ? 2 : 1, start, end);
-    const partOut = out.slice(1, start, end);
+  const { kernel, defines, tile } = gemm.choose(gpu, m, n);
+  for (const { start, end } of bandsOf(gpu, "matmul", m, { rowBytes, rowFlops: batch * rowFlops, strided: true })) {
+    const partA = a.slice(1, start, end);
     const partResidual = residual?.slice(1, start, end);
     kernel.run(
-      { a: partA, b, bias: bias ?? b, residual: partResidual ?? partA, out: partOut },
+      { a: partA, b, bias: bias ?? b, residual: partResidual ?? partA, out: out.slice(1, start, end) },
       {
-        m: end - start, n, k, scale,
-        a_batch: a.strides[0], a_row: a.strides[1],
-        b_batch: b.strides[0], b_row: b.strides[1],
-        residual_batch: residual?.strides[0] ?? 0, residual_row: residual?.strides[1] ?? 0,
-        out_batch: out.strides[0], out_row: out.strides[1],
+        m: end - start, n, quads: k / 4, scale,
+        a_batch: a.strides[0] / 4, a_row: a.strides[1] / 4,
+        b_batch: b.strides[0] / 4, b_row: b.strides[1] / 4,
+        residual_batch: (residual?.strides[0] ?? 0) / 4, residual_row: (residual?.strides[1] ?? 0) / 4,
+        out_batch: out.strides[0] / 4, out_row: out.strides[1] / 4,
       },
-      [Math.ceil(n / 32), Math.ceil((end - start) / 32), batch],
+      [Math.ceil(n / tile[1]), Math.ceil((end - start) / tile[0]), batch],
       {
         flops: batch * (end - start) * rowFlops,
-        constants: { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB), BIAS: bias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
-        defines: { ROWS: 4, COLS: 4, LANES_M: 8, LANES_N: 8, DEPTH: 16 },
+        constants: { TRANSPOSE_B: Number(transposeB), BIAS: bias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
+        defines,
       },
     );
   }

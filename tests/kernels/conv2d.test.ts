@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import type { Activation } from "../../src/kernels/activation.ts";
 import { conv2d } from "../../src/kernels/conv2d.ts";
+import { GEMM_VARIANTS, pinGemm } from "../../src/kernels/gemm.ts";
 import { read } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { activation as activationOf } from "./references.ts";
@@ -11,7 +12,6 @@ import { expectClose, type Float, random } from "./values.ts";
 
 const gpu = await testGpu();
 afterAll(() => gpu.destroy());
-const dtypes: Float[] = gpu.features.f16 ? ["f32", "f16"] : ["f32"];
 
 interface Case {
   images: number;
@@ -34,7 +34,16 @@ interface Case {
 
 const plain: Case = { images: 1, height: 6, width: 5, channels: 8, outChannels: 8, kernel: 3, stride: 1, padding: 1, upsample: 1, activation: "none", bias: true, channelBias: false, residual: false, types: ["f32", "f32"], seed: 3, size: 1 };
 
-const cases: fc.Arbitrary<Case> = fc.record({
+type Fixed = Pick<Case, "activation" | "bias" | "channelBias" | "residual" | "types">;
+
+/** One pipeline each: compiling is most of the time on a GPU that the CPU plays. */
+const epilogues: Fixed[] = [
+  { activation: "none", bias: false, channelBias: false, residual: false, types: ["f32", "f32"] },
+  { activation: "silu", bias: true, channelBias: true, residual: true, types: ["f32", "f32"] },
+  ...(gpu.features.f16 ? [{ activation: "none", bias: true, channelBias: false, residual: true, types: ["f32", "f16"] }, { activation: "none", bias: true, channelBias: false, residual: false, types: ["f16", "f16"] }] satisfies Fixed[] : []),
+];
+
+const shapes = fc.record<Omit<Case, keyof Fixed>>({
   images: fc.integer({ min: 1, max: 3 }),
   height: fc.integer({ min: 3, max: 11 }),
   width: fc.integer({ min: 3, max: 11 }),
@@ -44,11 +53,6 @@ const cases: fc.Arbitrary<Case> = fc.record({
   stride: fc.constantFrom(1, 1, 2),
   padding: fc.constantFrom<Case["padding"]>(0, 1, [0, 1, 0, 1], [2, 0, 1, 3]),
   upsample: fc.constantFrom<Case["upsample"]>(1, 2),
-  activation: fc.constantFrom<Activation>("none", "silu"),
-  bias: fc.boolean(),
-  channelBias: fc.boolean(),
-  residual: fc.boolean(),
-  types: fc.tuple(fc.constantFrom(...dtypes), fc.constantFrom(...dtypes)),
   seed: fc.nat(),
   size: fc.constant(1),
 });
@@ -97,9 +101,8 @@ async function run(on: Gpu, c: Case, compare = true): Promise<ArrayLike<number>>
 }
 
 describe("conv2d", () => {
-  it("equals the loops for all kernels, strides, paddings, dtypes and epilogues", async () => {
-    const fits = cases.filter(({ height, width, kernel, upsample }) => Math.min(height, width) * upsample >= kernel);
-    await fc.assert(fc.asyncProperty(fits, (c) => run(gpu, c).then(() => {})), { numRuns: 40 });
+  it.each(epilogues)("equals the loops for all kernels, strides and paddings: $activation, bias $bias, channelBias $channelBias, residual $residual, $types", async (fixed) => {
+    await fc.assert(fc.asyncProperty(shapes, (shape) => run(gpu, { ...shape, ...fixed }).then(() => {})), { numRuns: 15 });
   });
 
   it.each<[string, Partial<Case>]>([
@@ -111,15 +114,21 @@ describe("conv2d", () => {
     ["1×1", { kernel: 1, padding: 0, channels: 36, outChannels: 50, height: 9, width: 9 }],
     ["diffusers' downsampler", { stride: 2, padding: [0, 1, 0, 1], channels: 32, outChannels: 32, height: 12, width: 12 }],
     ["the upsampler", { upsample: 2, channels: 32, outChannels: 32, height: 7, width: 9 }],
-    ["every epilogue", { images: 2, channels: 16, outChannels: 36, bias: true, channelBias: true, residual: true, activation: "silu" }],
   ])("equals them: %s", async (_, change) => {
-    for (const weight of dtypes) await run(gpu, { ...plain, ...change, types: ["f32", weight] });
+    await run(gpu, { ...plain, ...change });
+  });
+
+  it.each(GEMM_VARIANTS.filter((name) => gpu.features.subgroups || !name.startsWith("lanes")))("equals them in variant %s", async (variant) => {
+    const pinned = await testGpu();
+    pinGemm(pinned, variant);
+    for (const change of [{ channels: 20, outChannels: 36, images: 2 }, { height: 17, width: 9, outChannels: 70 }]) await run(pinned, { ...plain, ...change });
+    pinned.destroy();
   });
 
   it("sums values near 1e5", () => run(gpu, { ...plain, size: 1e5 }).then(() => {}));
 
   it("gives the same in bands of rows", async () => {
-    const small = await testGpu({ limits: { maxStorageBufferBindingSize: 4096 } });
+    const small = await testGpu({ limits: { maxStorageBufferBindingSize: 6144 } });
     const size = { height: 41, width: 13, channels: 4, outChannels: 5 };
     const changes: Partial<Case>[] = [{ images: 2 }, { upsample: 2 }, { stride: 2, padding: [0, 1, 0, 1] }, { kernel: 1, padding: 0, residual: true, channelBias: true, images: 2 }];
     for (const change of changes) {
