@@ -15,7 +15,7 @@ const tasks = ["text-to-image"];
 const builds: Record<string, UserConfig> = {
   site: {
     base: "./", // works under any path
-    plugins: [copyModels(), serviceWorker({ except: ["models"] })],
+    plugins: [copyModels(), serviceWorker({ except: ["models", "icons"] })],
     build: {
       outDir: "dist/site",
       modulePreload: { polyfill: false }, // every browser with WebGPU preloads modules

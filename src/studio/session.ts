@@ -14,9 +14,12 @@ export interface Generating {
   readonly previews: readonly Pixels[];
 }
 
+/** The last report of each kind: files arrive, move to the GPU and kernels compile all at once. */
+export type LoadProgress = Partial<Record<Progress["status"], Progress>>;
+
 export type Activity =
   | { readonly phase: "idle" }
-  | { readonly phase: "loading"; readonly progress: Progress | null }
+  | { readonly phase: "loading"; readonly progress: LoadProgress }
   | Generating
   | { readonly phase: "done"; readonly images: readonly GeneratedImage[]; readonly seconds: number; readonly warnings: readonly string[] }
   | { readonly phase: "failed"; readonly problem: Problem };
@@ -117,9 +120,10 @@ export class Session implements ReactiveController {
   async #load({ place, pipelineOptions }: Pick<Job, "place" | "pipelineOptions">, signal: AbortSignal): Promise<TextToImagePipeline> {
     if (this.#pipe !== null && this.#place === place) return this.#pipe;
     await this.unload();
-    this.#become({ phase: "loading", progress: null });
-    const onProgress = (progress: Progress) => {
-      if (this.activity.phase === "loading") this.#become({ phase: "loading", progress });
+    this.#become({ phase: "loading", progress: {} });
+    const onProgress = (latest: Progress) => {
+      const { activity } = this;
+      if (activity.phase === "loading") this.#become({ phase: "loading", progress: { ...activity.progress, [latest.status]: latest } });
     };
     this.#pipe = await this.loader(place, { ...pipelineOptions, signal, onProgress });
     this.#place = place;

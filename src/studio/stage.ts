@@ -2,12 +2,12 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
-import type { Pixels, Progress } from "../pipelines/types.ts";
+import type { Pixels } from "../pipelines/types.ts";
 import "./arch.ts";
 import { emit } from "./events.ts";
 import { icon } from "./icons.ts";
 import "./pixels.ts";
-import type { Activity, Generating } from "./session.ts";
+import type { Activity, Generating, LoadProgress } from "./session.ts";
 import { base, controls } from "./styles.ts";
 import { formatBytes, timeLeft, tookSeconds, type Problem } from "./words.ts";
 
@@ -206,9 +206,8 @@ export class KilnStage extends LitElement {
     emit(this, "kiln-generate");
   }
 
-  #loading(progress: Progress | null): TemplateResult {
-    const done = progress?.total ? progress.loaded / progress.total : -1;
-    const { what, amount, rest } = loadingWords(progress);
+  #loading(progress: LoadProgress): TemplateResult {
+    const { done, what, amount, rest } = loadingWords(progress);
     return html`
       <kiln-arch heat=${0.2 + 0.5 * Math.max(0, done)} progress=${done} label="Loading the model">
         <div slot="head"><p class="title">${what}</p></div>
@@ -222,10 +221,10 @@ export class KilnStage extends LitElement {
   }
 
   #generating({ step, total, secondsLeft, previews }: Generating): TemplateResult {
-    const words = step === 0 || total === null ? "Lighting the fire" : `Step ${step} of ${total}`;
+    const words = step === 0 || total === null ? "Lighting the fire" : step < total ? `Step ${step} of ${total}` : "Opening the door";
     return html`
       <kiln-arch heat="0.95" progress=${total === null ? -1 : step / total} label="Making the picture">
-        <div slot="head"><p class="title">${words}</p><p class="line">${step === 0 ? "the first step takes longest" : timeLeft(secondsLeft)}</p></div>
+        <div slot="head"><p class="title">${words}</p><p class="line">${step === 0 ? "the first step takes longest" : step === total ? "decoding the picture" : timeLeft(secondsLeft)}</p></div>
         ${pictures(previews, false)}
       </kiln-arch>
       ${this.#cancelButton()}
@@ -258,19 +257,25 @@ function pictures(pixels: readonly Pixels[], fresh: boolean): TemplateResult {
   return html`<div class=${classes}>${pixels.map((one, i) => html`<kiln-pixels .pixels=${one} label=${pixels.length > 1 ? `${label}, ${i + 1} of ${pixels.length}` : label}></kiln-pixels>`)}</div>`;
 }
 
-function loadingWords(progress: Progress | null): { what: string; amount: string; rest: string } {
-  if (progress === null) return { what: "Starting the engine", amount: "", rest: "" };
-  const { status, loaded, total, bytesPerSecond, secondsLeft } = progress;
-  switch (status) {
-    case "download": {
-      const speed = bytesPerSecond ? `${formatBytes(bytesPerSecond)}/s` : "";
-      const amount = total === null ? formatBytes(loaded) : `${formatBytes(loaded)} of ${formatBytes(total)}`;
-      return { what: "Fetching the model", amount, rest: [speed, timeLeft(secondsLeft)].filter(Boolean).join(" · ") };
-    }
-    case "upload": return { what: "Filling the graphics memory", amount: total === null ? "" : `${formatBytes(loaded)} of ${formatBytes(total)}`, rest: timeLeft(secondsLeft) };
-    case "compile": return { what: "Preparing the kernels", amount: total === null ? "" : `${loaded} of ${total}`, rest: "only the first time" };
-    case "ready": return { what: "Ready", amount: "", rest: "" };
-  }
+interface LoadingWords {
+  /** 0 … 1, or −1 where nobody knows. */
+  readonly done: number;
+  readonly what: string;
+  readonly amount: string;
+  readonly rest: string;
+}
+
+/** Tells of what is waited for: the network before the graphics memory, and that before the kernels. */
+function loadingWords({ download, upload, compile }: LoadProgress): LoadingWords {
+  const waiting = [download, upload, compile].find((one) => one !== undefined && (one.total === null || one.loaded < one.total));
+  if (waiting === undefined) return { done: -1, what: "Starting the engine", amount: "", rest: "" };
+  const { status, loaded, total, bytesPerSecond, secondsLeft } = waiting;
+  const done = total === null ? -1 : loaded / total;
+  if (status === "compile") return { done, what: "Preparing the kernels", amount: `${loaded} of ${total ?? "some"}`, rest: "" };
+  const amount = total === null ? formatBytes(loaded) : `${formatBytes(loaded)} of ${formatBytes(total)}`;
+  const speed = bytesPerSecond && status === "download" ? `${formatBytes(bytesPerSecond)}/s` : "";
+  const what = status === "download" ? "Fetching the model" : "Filling the graphics memory";
+  return { done, what, amount, rest: [speed, timeLeft(secondsLeft)].filter(Boolean).join(" · ") };
 }
 
 /** Where things stand, for a screen reader. */
