@@ -68,7 +68,7 @@ export class Gpu {
   /** Launches and floating-point operations since the start. */
   readonly work = { dispatches: 0, flops: 0 };
 
-  readonly #scopes = new ScopeStack();
+  readonly #scopes = new ScopeStack(() => this.memory.meter());
   readonly #params: ParamsArena | null;
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   #encoder: GPUCommandEncoder | null = null;

@@ -1,4 +1,5 @@
 // Scopes free what a stretch of synchronous code made, except what it keeps.
+import type { MemoryMeter } from "./storage.ts";
 import "./symbol-dispose.ts";
 
 /** What a scope can own. */
@@ -11,7 +12,8 @@ export class Scope {
   readonly #owned = new Set<Owned>();
   #closed = false;
 
-  constructor(readonly parent: Scope | null, private readonly onClose: (scope: Scope) => void) {}
+  /** `use` counts the bytes that were allocated and freed since the scope was opened, inner scopes included. */
+  constructor(readonly parent: Scope | null, readonly use: MemoryMeter, private readonly onClose: (scope: Scope) => void) {}
 
   add(owned: Owned): void {
     this.#owned.add(owned);
@@ -35,6 +37,7 @@ export class Scope {
     } finally {
       for (const owned of [...this.#owned]) owned.dispose();
       this.#owned.clear();
+      this.use.stop();
     }
   }
 }
@@ -44,13 +47,15 @@ export class ScopeStack {
   #top: Scope | null = null;
   readonly #abandoned = new WeakSet<Scope>();
 
+  constructor(private readonly meter: () => MemoryMeter) {}
+
   get top(): Scope | null {
     return this.#top;
   }
 
   open(): Scope {
     const outermost = this.#top === null;
-    const scope = new Scope(this.#top, (closing) => this.#close(closing));
+    const scope = new Scope(this.#top, this.meter(), (closing) => this.#close(closing));
     this.#top = scope;
     if (outermost) queueMicrotask(() => this.#expectClosed(scope));
     return scope;

@@ -14,6 +14,15 @@ export interface MemoryUse {
   readonly largest: number;
 }
 
+/** Live bytes watched over a stretch of work. */
+export interface MemoryMeter {
+  /** Change of `live` since the meter started. */
+  readonly live: number;
+  /** The most that `live` rose above where it started. */
+  readonly peak: number;
+  stop(): void;
+}
+
 /** A buffer and the number of tensors that look at it. In a planning Gpu `buffer` is null. */
 export class Storage {
   #references = 1;
@@ -54,12 +63,31 @@ export class Memory {
   #peak = 0;
   #largest = 0;
   #nextId = 1;
+  readonly #meters = new Set<{ highest: number }>();
 
   /** `device` null: count only. `maxBytes` is the largest buffer allowed. */
   constructor(readonly device: GPUDevice | null, readonly maxBytes: number, readonly beforeDestroy: () => void) {}
 
   get use(): MemoryUse {
     return { live: this.#live, peak: this.#peak, idle: this.#idleBytes, largest: this.#largest };
+  }
+
+  /** Starts to watch; `stop` it. */
+  meter(): MemoryMeter {
+    const start = this.#live;
+    const meter = { highest: start };
+    this.#meters.add(meter);
+    const live = () => this.#live - start;
+    const stop = () => this.#meters.delete(meter);
+    return {
+      get live() {
+        return live();
+      },
+      get peak() {
+        return meter.highest - start;
+      },
+      stop,
+    };
   }
 
   resetPeak(): void {
@@ -76,6 +104,7 @@ export class Memory {
     const capacity = reused?.capacity ?? (recycle ? sizeClass(size) : size);
     this.#live += capacity;
     this.#peak = Math.max(this.#peak, this.#live + this.#idleBytes);
+    for (const meter of this.#meters) meter.highest = Math.max(meter.highest, this.#live);
     const buffer = reused ? reused.buffer : this.#create(Math.min(capacity, this.maxBytes), label);
     const id = reused ? reused.id : this.#nextId++;
     return new Storage(id, bytes, capacity, buffer, (storage) => this.#free(storage, recycle));

@@ -1,6 +1,7 @@
 // Device, memory, scopes and the typed error, on a real device.
 import { afterAll, describe, expect, it } from "vitest";
 import { GpuError } from "../../src/gpu/errors.ts";
+import { formatProfile, Profiler } from "../../src/gpu/profiler.ts";
 import { contiguous, cast } from "../../src/kernels/copy.ts";
 import { empty, read, upload } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
@@ -50,6 +51,17 @@ describe("memory", () => {
     expect(gpu.memoryUse.live).toBe(before);
   });
 
+  it("counts a scope's own bytes, the most and the present", () => {
+    using outside = empty(gpu, [1000], "f32");
+    using scope = gpu.scope();
+    empty(gpu, [1024], "f32").dispose();
+    empty(gpu, [64], "f32");
+    expect(scope.use.peak).toBeGreaterThanOrEqual(4096);
+    expect(scope.use.live).toBeGreaterThanOrEqual(256);
+    expect(scope.use.live).toBeLessThanOrEqual(scope.use.peak);
+    expect(outside.storage.released).toBe(false);
+  });
+
   it("refuses scopes that close out of order or live across an await", async () => {
     const outer = gpu.scope();
     const inner = gpu.scope();
@@ -59,6 +71,23 @@ describe("memory", () => {
     await Promise.resolve();
     expect(gpu.openScope).toBeNull();
     expect(() => stale[Symbol.dispose]()).toThrow(/across an await/);
+  });
+});
+
+describe("profiler", () => {
+  it("tells calls, time and rates of each kernel", async ({ skip }) => {
+    gpu.profiler = new Profiler(gpu.device);
+    using x = upload(gpu, counting(1000), [1000], "f32");
+    for (let i = 0; i < 3; i++) cast(x, "i32").dispose();
+    gpu.flush();
+    const rows = await gpu.profiler.report();
+    const { timed } = gpu.profiler;
+    gpu.profiler = null;
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ kernel: "copy", calls: 3, bytes: 3 * 8000 });
+    expect(formatProfile(rows)).toMatch(/kernel +calls +ms +GFLOP\/s +GB\/s\ncopy +3 /);
+    if (!timed) skip("this adapter has no timestamp-query");
+    expect(rows[0].ms).toBeGreaterThan(0);
   });
 });
 
