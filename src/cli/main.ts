@@ -1,5 +1,6 @@
 // The headless command: npm run kiln -- <task> [flags]. Results on stdout or in files, progress on stderr, mistakes in one line with exit code 2.
 import { UsageError } from "./flags.ts";
+import { plan, planUsage } from "./plan.ts";
 import { endProgress } from "./progress.ts";
 import { textToImage, textToImageUsage } from "./text-to-image.ts";
 
@@ -8,7 +9,10 @@ interface Task {
   run(args: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
-const tasks: Readonly<Record<string, Task>> = { "text-to-image": { usage: textToImageUsage, run: textToImage } };
+const tasks: Readonly<Record<string, Task>> = {
+  "text-to-image": { usage: textToImageUsage, run: textToImage },
+  plan: { usage: planUsage, run: plan },
+};
 
 async function main([name, ...args]: readonly string[], signal: AbortSignal): Promise<void> {
   const usage = Object.values(tasks).map((task) => task.usage).join("\n");

@@ -5,7 +5,7 @@ import { GpuError } from "../gpu/errors.ts";
 import { type GpuLease, leaseGpu } from "../gpu/shared.ts";
 import type { ModelFolder } from "../hub/folder.ts";
 import { type ModelLocation, openModel } from "../hub/open.ts";
-import { ProgressMeter } from "../hub/progress.ts";
+import { type LoadProgress, ProgressMeter } from "../hub/progress.ts";
 import { contiguous } from "../kernels/copy.ts";
 import { toPixels, toUnit } from "../kernels/image.ts";
 import { createGenerator, type GeneratorKind } from "../random/generator.ts";
@@ -39,6 +39,9 @@ interface Request {
   readonly signal?: AbortSignal;
 }
 
+/** What of a call decides its memory. */
+type PlanSize = Pick<TextToImageOptions, "width" | "height" | "numImagesPerPrompt" | "guidanceScale">;
+
 /** Networks on a device, and the claim on that device. */
 interface Session {
   readonly lease: GpuLease;
@@ -48,21 +51,27 @@ interface Session {
 /** Loads a text-to-image pipeline in this thread. Throws HubError, FormatError, ConfigError, CheckpointError, GpuError, or the signal's reason. */
 export async function loadTextToImage(location: ModelLocation, options: PipelineOptions = {}): Promise<TextToImagePipeline> {
   const { signal, onProgress } = options;
-  const folder = await openModel(location, {
-    baseUrl: options.baseUrl,
-    hubUrl: options.hubUrl,
-    revision: options.revision,
-    cache: options.cache,
-    signal,
-    onProgress: ({ status, file, ...bytes }) => onProgress?.({ status: status === "load" ? "upload" : "download", name: file, ...bytes }),
-  });
-  const [files, tokenizer, card] = await Promise.all([openStableDiffusion(folder, { signal }), loadTokenizer(folder), readModelCard(folder)]);
-  const blueprint = new StableDiffusion(new Gpu(null, BOUNDLESS, { f16: true, subgroups: false, timestamps: false }), files, "f32"); // says what does not fit before a GPU is asked for
-  const pipe = new TextToImage(folder, files, blueprint, tokenizer, card, options);
+  const pipe = await openTextToImage(location, options);
   await pipe.open(signal);
-  onProgress?.({ status: "ready", name: folder.id, loaded: 0, total: 0, bytesPerSecond: null, secondsLeft: 0 });
+  onProgress?.({ status: "ready", name: pipe.folder.id, loaded: 0, total: 0, bytesPerSecond: null, secondsLeft: 0 });
   const call = (prompt: string, callOptions: TextToImageOptions = {}) => generation(pipe.generate(prompt, callOptions));
   return Object.assign(call, { model: pipe.info, plan: pipe.plan.bind(pipe), dispose: pipe.dispose.bind(pipe) });
+}
+
+/** Memory that a call would need, from configs and headers alone: no GPU is asked. Default f32, at WebGPU's guaranteed limits. Throws as loading does. */
+export async function planTextToImage(location: ModelLocation, { dtype = "f32", ...size }: PlanSize & { readonly dtype?: "f32" | "f16" } = {}): Promise<MemoryPlan> {
+  const pipe = await openTextToImage(location);
+  return pipe.planOn(new Gpu(null, DEFAULT_LIMITS, { f16: dtype === "f16", subgroups: false, timestamps: false }), dtype, size);
+}
+
+/** Opens the folder: configs, tokenizer and headers are read and checked against each other. */
+async function openTextToImage(location: ModelLocation, options: PipelineOptions = {}): Promise<TextToImage> {
+  const { signal, onProgress, baseUrl, hubUrl, revision, cache } = options;
+  const report = ({ status, file, ...bytes }: LoadProgress) => onProgress?.({ status: status === "load" ? "upload" : "download", name: file, ...bytes });
+  const folder = await openModel(location, { baseUrl, hubUrl, revision, cache, signal, onProgress: report });
+  const [files, tokenizer, card] = await Promise.all([openStableDiffusion(folder, { signal }), loadTokenizer(folder), readModelCard(folder)]);
+  const blueprint = new StableDiffusion(new Gpu(null, BOUNDLESS, { f16: true, subgroups: false, timestamps: false }), files, "f32"); // says what does not fit before a GPU is asked for
+  return new TextToImage(folder, files, blueprint, tokenizer, card, options);
 }
 
 class TextToImage {
@@ -98,9 +107,14 @@ class TextToImage {
   }
 
   /** Memory that a call of this size needs, from the headers alone. Throws RangeError, GpuError. */
-  async plan(options: Pick<TextToImageOptions, "width" | "height" | "numImagesPerPrompt" | "guidanceScale"> = {}): Promise<MemoryPlan> {
+  async plan(size: PlanSize = {}): Promise<MemoryPlan> {
     const { model } = await this.open();
-    return this.#rehearse(model.gpu, model.dtype, this.#request("", options)).plan;
+    return this.planOn(model.gpu, model.dtype, size);
+  }
+
+  /** The same for a device of these limits. */
+  planOn(gpu: Gpu, dtype: "f32" | "f16", size: PlanSize): MemoryPlan {
+    return this.#rehearse(gpu, dtype, this.#request("", size)).plan;
   }
 
   async *generate(prompt: string, options: TextToImageOptions): AsyncGenerator<TextToImageStep, TextToImageResult, void> {
