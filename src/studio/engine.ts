@@ -1,9 +1,10 @@
 // What the studio asks of the world below it: whether there is WebGPU, what a model is like, and a pipeline for it.
 import type { PipelineOptions, TextToImagePipeline } from "../pipelines/types.ts";
-import { shareWorker, workerPipeline } from "../worker/client.ts";
+import { lookThrough, shareWorker, workerPipeline } from "../worker/client.ts";
+import type { WorkerLink } from "../worker/link.ts";
+import type { FirstLook } from "../worker/look.ts";
 import type { ModelPlace } from "../worker/service.ts";
-import { lookAt, type FirstLook } from "./first-look.ts";
-import type { ModelChoice } from "./model-choice.ts";
+import { type ModelChoice, placeOf } from "./model-choice.ts";
 
 export interface Engine {
   /** Resolves with the adapter's name. Throws GpuError where there is none. */
@@ -15,19 +16,24 @@ export interface Engine {
 
 /** `spawn` starts the worker. */
 export function workerEngine(spawn: () => Worker): Engine {
+  /** One call in the page's worker, which then stays for a while: a picture is likely to be asked for next. */
+  async function ask<T>(call: (link: WorkerLink) => Promise<T>): Promise<T> {
+    const { link, leave } = shareWorker(spawn);
+    try {
+      return await call(link);
+    } finally {
+      setTimeout(leave, keepWarmMs);
+    }
+  }
+
   return {
-    async support() {
-      const { link, leave } = shareWorker(spawn);
-      try {
-        return await link.call((service) => service.support());
-      } finally {
-        setTimeout(leave, keepWarmMs);
-      }
+    support: () => ask((link) => link.call((service) => service.support())),
+    look(choice) {
+      const { place, options } = placeOf(choice);
+      return ask((link) => lookThrough(link, place, options));
     },
-    look: (choice) => lookAt(choice),
     load: (place, options) => workerPipeline(spawn, "text-to-image", place, options),
   };
 }
 
-/** A worker asked for support is likely to be asked for a picture next. */
 const keepWarmMs = 60_000;

@@ -2,11 +2,11 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { keepStorage } from "../hub/cache.ts";
+import type { FirstLook } from "../worker/look.ts";
 import { spawnWorker } from "../worker/spawn.ts";
 import "./about.ts";
 import { workerEngine, type Engine } from "./engine.ts";
 import type { StudioEvent } from "./events.ts";
-import type { FirstLook } from "./first-look.ts";
 import { GalleryController } from "./gallery-controller.ts";
 import "./gallery.ts";
 import "./header.ts";

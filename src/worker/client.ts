@@ -5,6 +5,7 @@ import { generation } from "../pipelines/generation.ts";
 import type { Task } from "../pipelines/pipeline.ts";
 import type { ModelInfo, PipelineOptions, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "../pipelines/types.ts";
 import { linkWorker, type WorkerLink } from "./link.ts";
+import type { FirstLook } from "./look.ts";
 import type { ModelPlace, PlainPipelineOptions } from "./service.ts";
 
 /** Loads a pipeline through a link. Throws what loading throws, WorkerError when the worker dies, `signal.reason` when aborted. */
@@ -17,6 +18,11 @@ export async function loadThrough(link: WorkerLink, task: Task, model: ModelLoca
   const listener = onProgress && proxy((progress: Parameters<typeof onProgress>[0]) => onProgress(progress));
   const loaded = await link.call((service) => service.load(task, place, plain, signal, listener));
   return remotePipeline(link, loaded.id, loaded.model);
+}
+
+/** What can be told of a model before it is loaded: its card, the size of its download, whether this browser holds it. */
+export function lookThrough(link: WorkerLink, model: ModelLocation, options: PlainPipelineOptions = {}): Promise<FirstLook> {
+  return link.call((service) => service.look(sendable(model), { ...options, baseUrl: absolute(options.baseUrl) }));
 }
 
 /** The location as a worker can be told it. */

@@ -2,6 +2,7 @@
 import { releaseProxy, type ProxyMarked, type Remote } from "comlink";
 import type { Task } from "../pipelines/pipeline.ts";
 import type { MemoryPlan, ModelInfo, PipelineOptions, Progress, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "../pipelines/types.ts";
+import type { FirstLook } from "./look.ts";
 import { releaseSignal } from "./transfer.ts";
 
 /** A shipped id, an address, or what the user picked. */
@@ -13,6 +14,9 @@ export type PlainPipelineOptions = Omit<PipelineOptions, "worker" | "device" | "
 /** Makes a pipeline in this thread. */
 export type Load = (task: Task, model: ModelPlace, options: Omit<PipelineOptions, "worker">) => Promise<TextToImagePipeline>;
 
+/** Tells of a model without loading it. */
+export type Look = (place: ModelPlace, options: PlainPipelineOptions) => Promise<FirstLook>;
+
 /** Whether this worker can compute: the adapter's name, or why there is none. */
 export type Support = { readonly adapter: string } | { readonly error: Error };
 
@@ -21,12 +25,14 @@ type ProgressListener = ((progress: Progress) => void) & ProxyMarked;
 export class PipelineService {
   readonly #load: Load;
   readonly #detect: () => Promise<Support>;
+  readonly #look: Look;
   readonly #pipelines = new Map<number, TextToImagePipeline>();
   #next = 1;
 
-  constructor(load: Load, detect: () => Promise<Support>) {
+  constructor(load: Load, detect: () => Promise<Support>, look: Look) {
     this.#load = load;
     this.#detect = detect;
+    this.#look = look;
   }
 
   /** Takes a lock for life, by which the page learns of this worker's end. Resolves once it is held. */
@@ -41,6 +47,10 @@ export class PipelineService {
     const found = await this.#detect();
     if ("error" in found) throw found.error;
     return found.adapter;
+  }
+
+  look(place: ModelPlace, options: PlainPipelineOptions): Promise<FirstLook> {
+    return this.#look(place, options);
   }
 
   async load(task: Task, model: ModelPlace, options: PlainPipelineOptions, signal: AbortSignal, onProgress?: Remote<ProgressListener>): Promise<{ id: number; model: ModelInfo }> {

@@ -6,4 +6,4 @@ import { PipelineService } from "./service.ts";
 import { installTransferHandlers } from "./transfer.ts";
 
 installTransferHandlers();
-expose(new PipelineService(loadPipeline, detectGpu));
+expose(new PipelineService(loadPipeline, detectGpu, async (...model) => (await import("./look.ts")).lookAt(...model)));

@@ -3,7 +3,7 @@ import { expose } from "comlink";
 import { afterEach, expect, test } from "vitest";
 import { GpuError } from "../../src/gpu/errors.ts";
 import type { Pixels, Progress, TextToImageStep } from "../../src/pipelines/types.ts";
-import { loadThrough } from "../../src/worker/client.ts";
+import { loadThrough, lookThrough } from "../../src/worker/client.ts";
 import { WorkerError } from "../../src/worker/errors.ts";
 import { WorkerLink } from "../../src/worker/link.ts";
 import { PipelineService } from "../../src/worker/service.ts";
@@ -18,7 +18,7 @@ function connect(script: FakeScript = {}) {
   const { port1, port2 } = new MessageChannel();
   ports.push(port1, port2);
   const { load, log } = fakeLoader(script);
-  expose(new PipelineService(load, async () => ({ adapter: "a scripted one" })), port1);
+  expose(new PipelineService(load, async () => ({ adapter: "a scripted one" }), async (place) => ({ card: null, bytes: String(place).length, cached: false })), port1);
   port2.start();
   return { link: new WorkerLink(port2), log };
 }
@@ -33,6 +33,19 @@ test("loading reports progress in order and gives the model's description", asyn
   expect(seen.at(-1)?.status).toBe("ready");
   expect(seen.map((progress) => progress.loaded)).toEqual([...seen.map((progress) => progress.loaded)].sort((a, b) => a - b));
   expect(await pipe.plan()).toEqual(fakeModel.memory);
+});
+
+test("a first look, and whether there is WebGPU, without loading", async () => {
+  const { link, log } = connect();
+  expect(await lookThrough(link, new URL("https://example.org/a/"))).toEqual({ card: null, bytes: 22, cached: false });
+  expect(await link.call((service) => service.support())).toBe("a scripted one");
+  expect(log.loads).toBe(0);
+});
+
+test("what cannot go to a worker is refused by name", async () => {
+  const { link } = connect();
+  const folder = { id: "x", revision: "", has: async () => false, json: async () => null, text: async () => null, source: async () => Promise.reject(new Error()) };
+  await expect(loadThrough(link, "text-to-image", folder)).rejects.toThrow(/model: an opened folder cannot go to a worker/);
 });
 
 test("steps come in order with their previews, and the result after them", async () => {
@@ -72,7 +85,7 @@ test("pixels move over: the sender's buffers are gone", async () => {
       return work;
     };
     return Object.assign(spied, { model: pipe.model, plan: pipe.plan, dispose: pipe.dispose });
-  }, async () => ({ adapter: "" })), port1);
+  }, async () => ({ adapter: "" }), async () => ({ card: null, bytes: null, cached: false })), port1);
   port2.start();
   const pipe = await loadThrough(new WorkerLink(port2), "text-to-image", "emoji");
   const { images } = await pipe("red apple", { numInferenceSteps: 1 });

@@ -4,7 +4,7 @@ import type { ModelFolder } from "../hub/folder.ts";
 import { openModel } from "../hub/open.ts";
 import { readModelCard } from "../pipelines/model-card.ts";
 import type { ModelCard } from "../pipelines/types.ts";
-import { placeOf, type ModelChoice } from "./model-choice.ts";
+import type { ModelPlace, PlainPipelineOptions } from "./service.ts";
 
 export interface FirstLook {
   readonly card: ModelCard | null;
@@ -17,9 +17,8 @@ export interface FirstLook {
 const parts = ["text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"];
 
 /** Asks only for headers and the card. Throws HubError where there is no model. */
-export async function lookAt(choice: ModelChoice, signal?: AbortSignal): Promise<FirstLook> {
-  const { place, options } = placeOf(choice);
-  const folder = await openModel(place, { ...options, baseUrl: document.baseURI, signal });
+export async function lookAt(place: ModelPlace, options: PlainPipelineOptions): Promise<FirstLook> {
+  const folder = await openModel(place, options);
   const [card, bytes, kept] = await Promise.all([readModelCard(folder), sizeOf(folder), listCached().catch(() => [])]);
   const held = kept.find(({ id }) => id === folder.id)?.bytes ?? 0;
   return { card, bytes, cached: bytes !== null && held >= bytes };
