@@ -383,7 +383,8 @@ async function whole(work: readonly Promise<unknown>[], onFailure: () => void): 
 
 function chooseDtype(gpu: Gpu, asked: PipelineOptions["dtype"] = "auto"): "f32" | "f16" {
   if (asked === "f16" && !gpu.features.f16) throw new GpuError("unsupported", `dtype f16: ${gpu.adapterName} has no shader-f16`, 'Use dtype "f32" or "auto"');
-  return asked === "auto" ? (gpu.features.f16 ? "f16" : "f32") : asked;
+  if (asked !== "auto") return asked;
+  return gpu.features.f16 && !gpu.traits.software ? "f16" : "f32"; // where the CPU plays the GPU, f16 takes twice as long
 }
 
 function finite(name: string, value: number): number {

@@ -111,7 +111,7 @@ export interface PipelineOptions {
   readonly hubUrl?: string;
   /** The branch, tag or commit on the hub; default "main". */
   readonly revision?: string;
-  /** f16 halves memory and is default where the device has it; f32 is exact. */
+  /** f16 halves memory and is the default on graphics cards that have it; f32 is exact. */
   readonly dtype?: "auto" | "f32" | "f16";
   /** Run in a worker of our own (default in browsers), here, or in a worker of yours. */
   readonly worker?: boolean | Worker;
