@@ -1,78 +1,83 @@
-// out = softmax(scale * q kT + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867). One query per invocation; keys and values pass through workgroup memory, KEYS at a time.
+// out = softmax(scale * q kT + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
+// One query per invocation; keys and values pass through workgroup memory, TILE at a time, and are weighed BLOCK at a time. Heads are read in quads: D is a multiple of 4.
 struct Params {
   heads: u32, queries: u32, keys: u32, scale: f32,
   q_offset: u32, q_batch: u32, q_row: u32, q_head: u32,
   k_offset: u32, k_batch: u32, k_row: u32, k_head: u32,
   v_offset: u32, v_batch: u32, v_row: u32, v_head: u32,
   mask_offset: u32,
+  out_offset: u32, out_batch: u32, // elements; rows of out follow each other
+  place: u32, // of the first query among the keys, for CAUSAL
 }
-@group(0) @binding(0) var<storage, read>       q: array<q_scalar>;     // [B, N, H, D]
-@group(0) @binding(1) var<storage, read>       k: array<k_scalar>;     // [B, M, H, D]
-@group(0) @binding(2) var<storage, read>       v: array<v_scalar>;     // [B, M, H, D]
-@group(0) @binding(3) var<storage, read>       mask: array<mask_scalar>; // [B, M], 0 ignores a key
-@group(0) @binding(4) var<storage, read_write> out: array<out_scalar>; // [B, N, H, D]
+@group(0) @binding(0) var<storage, read>       q: array<vec4<q_scalar>>;     // [B, N, H, D]
+@group(0) @binding(1) var<storage, read>       k: array<vec4<k_scalar>>;     // [B, M, H, D]
+@group(0) @binding(2) var<storage, read>       v: array<vec4<v_scalar>>;     // [B, M, H, D]
+@group(0) @binding(3) var<storage, read>       mask: array<mask_scalar>;     // [B, M], 0 hides a key
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
 @group(0) @binding(5) var<uniform>             params: Params;
 override CAUSAL: bool;
 override MASKED: bool;
-const QUADS = (D + 3) / 4;
-const NEVER = -3.0e38;
-var<workgroup> k_tile: array<array<vec4f, QUADS>, KEYS>;
-var<workgroup> v_tile: array<array<vec4f, QUADS>, KEYS>;
-var<workgroup> use_key: array<u32, KEYS>;
+const LANES = 64;
+const QUADS = D / 4;
+const HIDDEN = -3.0e38;
+var<workgroup> k_tile: array<array<vec4f, QUADS>, TILE>;
+var<workgroup> v_tile: array<array<vec4f, QUADS>, TILE>;
+var<workgroup> hidden: array<u32, TILE>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query = workgroup.x * LANES + lane;
   let head = workgroup.y;
   let batch = workgroup.z;
+  let q_at = (params.q_offset + batch * params.q_batch + min(query, params.queries - 1) * params.q_row + head * params.q_head) / 4;
+  let k_at = (params.k_offset + batch * params.k_batch + head * params.k_head) / 4;
+  let v_at = (params.v_offset + batch * params.v_batch + head * params.v_head) / 4;
   var own: array<vec4f, QUADS>;
   var sums: array<vec4f, QUADS>;
-  let q_at = params.q_offset + batch * params.q_batch + min(query, params.queries - 1) * params.q_row + head * params.q_head;
-  for (var i = 0u; i < D; i++) { own[i / 4][i % 4] = f32(q[q_at + i]) * params.scale; }
-  var most = NEVER;
+  for (var i = 0u; i < QUADS; i++) { own[i] = vec4f(q[q_at + i]) * params.scale; }
+  var most = HIDDEN;
   var total = 0.0;
-  for (var first = 0u; first < params.keys; first += KEYS) {
-    for (var i = lane; i < KEYS * QUADS; i += LANES) {
-      let key = first + i / QUADS;
-      k_tile[i / QUADS][i % QUADS] = k_quad(batch, key, head, i % QUADS);
-      v_tile[i / QUADS][i % QUADS] = v_quad(batch, key, head, i % QUADS);
+  let end = select(params.keys, min(params.keys, params.place + (workgroup.x + 1) * LANES), CAUSAL);
+  for (var first = 0u; first < end; first += TILE) {
+    workgroupBarrier();
+    for (var i = lane; i < TILE * QUADS; i += LANES) {
+      let key = min(first + i / QUADS, params.keys - 1);
+      k_tile[i / QUADS][i % QUADS] = vec4f(k[k_at + key * params.k_row / 4 + i % QUADS]);
+      v_tile[i / QUADS][i % QUADS] = vec4f(v[v_at + key * params.v_row / 4 + i % QUADS]);
     }
-    for (var i = lane; i < KEYS; i += LANES) {
-      use_key[i] = u32(first + i < params.keys && (!MASKED || mask[params.mask_offset + batch * params.keys + min(first + i, params.keys - 1)] != 0));
+    for (var i = lane; i < TILE; i += LANES) {
+      var hide = first + i >= params.keys;
+      if (MASKED) { hide = hide || mask[params.mask_offset + batch * params.keys + min(first + i, params.keys - 1)] == 0; }
+      hidden[i] = u32(hide);
     }
     workgroupBarrier();
-    for (var j = 0u; j < KEYS; j++) {
-      var score = 0.0;
-      for (var i = 0u; i < QUADS; i++) { score += dot(own[i], k_tile[j][i]); }
-      if (use_key[j] != 0 && (!CAUSAL || first + j <= query)) {
-        let larger = max(most, score);
-        let shrink = exp(most - larger);
-        let weight = exp(score - larger);
-        most = larger;
-        total = total * shrink + weight;
-        for (var i = 0u; i < QUADS; i++) { sums[i] = sums[i] * shrink + weight * v_tile[j][i]; }
+    for (var block = 0u; block < TILE; block += BLOCK) {
+      var scores = array<f32, BLOCK>(); // said, because Tint zeroes a bare declaration once, not in every turn
+      for (var i = 0u; i < QUADS; i++) {
+        for (var j = 0u; j < BLOCK; j++) { scores[j] = multiply_add(scores[j], own[i], k_tile[block + j][i]); }
+      }
+      var larger = most;
+      for (var j = 0u; j < BLOCK; j++) {
+        let hide = hidden[block + j] != 0 || (CAUSAL && first + block + j > params.place + query);
+        scores[j] = select(scores[j], HIDDEN, hide);
+        larger = max(larger, scores[j]);
+      }
+      let shrink = exp(most - larger);
+      most = larger;
+      total *= shrink;
+      for (var j = 0u; j < BLOCK; j++) {
+        scores[j] = select(exp(scores[j] - larger), 0.0, scores[j] <= HIDDEN);
+        total += scores[j];
+      }
+      for (var i = 0u; i < QUADS; i++) {
+        var sum = sums[i] * shrink;
+        for (var j = 0u; j < BLOCK; j++) { sum = fma(vec4f(scores[j]), v_tile[block + j][i], sum); }
+        sums[i] = sum;
       }
     }
-    workgroupBarrier();
   }
   if (query >= params.queries) { return; }
   let share = select(1.0 / total, 0.0, total == 0.0);
-  let out_at = ((batch * params.queries + query) * params.heads + head) * D;
-  for (var i = 0u; i < D; i++) { out[out_at + i] = out_scalar(sums[i / 4][i % 4] * share); }
-}
-
-fn k_quad(batch: u32, key: u32, head: u32, quad: u32) -> vec4f {
-  var values = vec4f();
-  if (key >= params.keys) { return values; }
-  let at = params.k_offset + batch * params.k_batch + key * params.k_row + head * params.k_head + 4 * quad;
-  for (var i = 0u; i < min(4, D - 4 * quad); i++) { values[i] = f32(k[at + i]); }
-  return values;
-}
-
-fn v_quad(batch: u32, key: u32, head: u32, quad: u32) -> vec4f {
-  var values = vec4f();
-  if (key >= params.keys) { return values; }
-  let at = params.v_offset + batch * params.v_batch + key * params.v_row + head * params.v_head + 4 * quad;
-  for (var i = 0u; i < min(4, D - 4 * quad); i++) { values[i] = f32(v[at + i]); }
-  return values;
+  let out_at = (params.out_offset + batch * params.out_batch) / 4 + (query * params.heads + head) * QUADS;
+  for (var i = 0u; i < QUADS; i++) { out[out_at + i] = vec4<out_scalar>(sums[i] * share); }
 }

@@ -1,11 +1,19 @@
 // Scaled dot-product attention by online softmax: no matrix of scores is ever stored.
 import source from "/shaders/attention.wgsl?raw";
+import lanesSource from "/shaders/attention-lanes.wgsl?raw";
+import multiplyQuads from "/shaders/include/multiply-quads.wgsl?raw";
+import spreadSubgroup from "/shaders/include/spread-subgroup.wgsl?raw";
+import type { Gpu } from "../gpu/gpu.ts";
 import { expectShape, formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
-import { contiguous } from "./copy.ts";
-import { defineKernel } from "./kernel.ts";
+import { bandsOf } from "./bands.ts";
+import { contiguous, copyInto } from "./copy.ts";
+import { defineKernel, type Kernel } from "./kernel.ts";
+import { ceilToQuad, padRows } from "./pad.ts";
 
-const kernel = defineKernel({ name: "attention", source, strided: ["q", "k", "v", "mask"] });
+const strided = ["q", "k", "v", "mask", "out"];
+const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads], strided });
+const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup], strided, enables: ["subgroups"] });
 
 const MAX_HEAD = 256;
 
@@ -35,20 +43,48 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, { scale, causal = fal
   using scope = q.gpu.scope();
   const out = scope.keep(empty(q.gpu, q.shape, q.dtype));
   if (out.size === 0) return out;
-  const [readQ, readK, readV] = [q, k, v].map((x) => (x.strides[3] === 1 || size === 1 ? x.view() : contiguous(x)));
+  const padded = ceilToQuad(size);
+  const [readQ, readK, readV] = [q, k, v].map((x) => rowsInQuads(padRows(x, padded)));
   const mask = keyMask && (keyMask.contiguous ? keyMask.view() : contiguous(keyMask));
-  const quads = Math.ceil(size / 4);
-  const tile = Math.max(1, Math.min(32, Math.floor(480 / quads))); // two tiles of 16-byte quads in 16 KiB
-  kernel.run(
-    { q: readQ, k: readK, v: readV, mask: mask ?? readQ, out },
-    {
-      heads, queries, keys, scale: scale ?? 1 / Math.sqrt(size),
-      q_batch: readQ.strides[0], q_row: readQ.strides[1], q_head: readQ.strides[2],
-      k_batch: readK.strides[0], k_row: readK.strides[1], k_head: readK.strides[2],
-      v_batch: readV.strides[0], v_row: readV.strides[1], v_head: readV.strides[2],
-    },
-    [Math.ceil(queries / 64), heads, batch],
-    { flops: 4 * out.size * keys, constants: { CAUSAL: causal ? 1 : 0, MASKED: mask ? 1 : 0 }, defines: { D: size, KEYS: tile, LANES: 64 } },
-  );
+  const target = padded === size ? out : empty(q.gpu, [batch, queries, heads, padded], q.dtype);
+  const { kernel, defines, queriesAtOnce } = variantFor(q.gpu, padded);
+  const rowFlops = 4 * batch * heads * size * keys;
+  for (const { start, end } of bandsOf(q.gpu, "attention", queries, { rowBytes: [0], rowFlops })) {
+    kernel.run(
+      { q: readQ.slice(1, start, end), k: readK, v: readV, mask: mask ?? readQ, out: target.slice(1, start, end) },
+      {
+        heads, keys, queries: end - start, place: start, scale: scale ?? 1 / Math.sqrt(size),
+        q_batch: readQ.strides[0], q_row: readQ.strides[1], q_head: readQ.strides[2],
+        k_batch: readK.strides[0], k_row: readK.strides[1], k_head: readK.strides[2],
+        v_batch: readV.strides[0], v_row: readV.strides[1], v_head: readV.strides[2],
+        out_batch: target.strides[0],
+      },
+      [Math.ceil((end - start) / queriesAtOnce), heads, batch],
+      { flops: rowFlops * (end - start), constants: { CAUSAL: causal ? 1 : 0, MASKED: mask ? 1 : 0 }, defines },
+    );
+  }
+  if (target !== out) copyInto(target.slice(3, 0, size), out);
   return out;
+}
+
+/** x itself (another handle) where quads of its last axis can be read, else a copy. */
+function rowsInQuads(x: Tensor): Tensor {
+  const readable = x.strides[3] === 1 && [x.offset, ...x.strides.slice(0, 3)].every((n) => n % 4 === 0);
+  return readable ? x.view() : contiguous(x);
+}
+
+interface Variant {
+  readonly kernel: Kernel;
+  readonly defines: Readonly<Record<string, number>>;
+  readonly queriesAtOnce: number;
+}
+
+const TILE_QUADS = 480; // of keys, and as many of values: 15 KiB of the 16 that every device has
+
+/** A fixed choice by head size and kind of GPU. */
+function variantFor({ traits, features }: Gpu, size: number): Variant {
+  if (traits.software && features.subgroups) return { kernel: lanesKernel, defines: { D: size, GROUP: traits.subgroupSize >= 8 ? 8 : 4 }, queriesAtOnce: 8 };
+  const block = traits.software ? 1 : 4; // a GPU that the CPU plays compiles long loops slowly
+  const tile = Math.max(block, Math.min(32, Math.floor(TILE_QUADS / (size / 4) / block) * block));
+  return { kernel: tileKernel, defines: { D: size, TILE: tile, BLOCK: block }, queriesAtOnce: 64 };
 }

@@ -1,0 +1,74 @@
+// out = softmax(scale * q kT + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867), for GPUs that the CPU plays.
+// One query per invocation, 8 in a workgroup; the keys and values of GROUP places are read by a lane each and spread to all
+// (see include/spread-subgroup.wgsl; lanes of a subgroup are neighbours in the workgroup). Heads are read in quads: D is a multiple of 4.
+struct Params {
+  heads: u32, queries: u32, keys: u32, scale: f32,
+  q_offset: u32, q_batch: u32, q_row: u32, q_head: u32,
+  k_offset: u32, k_batch: u32, k_row: u32, k_head: u32,
+  v_offset: u32, v_batch: u32, v_row: u32, v_head: u32,
+  mask_offset: u32,
+  out_offset: u32, out_batch: u32, // elements; rows of out follow each other
+  place: u32, // of the first query among the keys, for CAUSAL
+}
+@group(0) @binding(0) var<storage, read>       q: array<vec4<q_scalar>>;     // [B, N, H, D]
+@group(0) @binding(1) var<storage, read>       k: array<vec4<k_scalar>>;     // [B, M, H, D]
+@group(0) @binding(2) var<storage, read>       v: array<vec4<v_scalar>>;     // [B, M, H, D]
+@group(0) @binding(3) var<storage, read>       mask: array<mask_scalar>;     // [B, M], 0 hides a key
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
+@group(0) @binding(5) var<uniform>             params: Params;
+override CAUSAL: bool;
+override MASKED: bool;
+const LANES = 8;
+const QUADS = D / 4;
+const HIDDEN = -3.0e38;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query = workgroup.x * LANES + lane;
+  let head = workgroup.y;
+  let batch = workgroup.z;
+  let q_at = (params.q_offset + batch * params.q_batch + min(query, params.queries - 1) * params.q_row + head * params.q_head) / 4;
+  var own: array<vec4f, QUADS>;
+  var sums: array<vec4f, QUADS>;
+  for (var i = 0u; i < QUADS; i++) { own[i] = vec4f(q[q_at + i]) * params.scale; }
+  var most = HIDDEN;
+  var total = 0.0;
+  let end = select(params.keys, min(params.keys, params.place + (workgroup.x + 1) * LANES), CAUSAL);
+  for (var first = 0u; first < end; first += GROUP) {
+    let key = min(first + lane % GROUP, params.keys - 1);
+    let k_at = (params.k_offset + batch * params.k_batch + key * params.k_row + head * params.k_head) / 4;
+    let v_at = (params.v_offset + batch * params.v_batch + key * params.v_row + head * params.v_head) / 4;
+    var scores = array<f32, GROUP>(); // said, because Tint zeroes a bare declaration once, not in every turn
+    for (var i = 0u; i < QUADS; i++) {
+      let quad = vec4f(k[k_at + i]);
+      for (var j = 0u; j < GROUP; j++) { scores[j] = multiply_add(scores[j], own[i], spread(quad, j)); }
+    }
+    var seen = true;
+    if (MASKED) { seen = mask[params.mask_offset + batch * params.keys + key] != 0; }
+    let visible = vec4f(select(0.0, 1.0, seen));
+    var larger = most;
+    for (var j = 0u; j < GROUP; j++) {
+      let masked = spread(visible, j).x == 0.0;
+      let hidden = masked || first + j >= params.keys || (CAUSAL && first + j > params.place + query);
+      scores[j] = select(scores[j], HIDDEN, hidden);
+      larger = max(larger, scores[j]);
+    }
+    let shrink = exp(most - larger);
+    most = larger;
+    total *= shrink;
+    for (var j = 0u; j < GROUP; j++) {
+      scores[j] = select(exp(scores[j] - larger), 0.0, scores[j] <= HIDDEN);
+      total += scores[j];
+    }
+    for (var i = 0u; i < QUADS; i++) {
+      let quad = vec4f(v[v_at + i]);
+      var sum = sums[i] * shrink;
+      for (var j = 0u; j < GROUP; j++) { sum = fma(vec4f(scores[j]), spread(quad, j), sum); }
+      sums[i] = sum;
+    }
+  }
+  if (query >= params.queries) { return; }
+  let share = select(1.0 / total, 0.0, total == 0.0);
+  let out_at = (params.out_offset + batch * params.out_batch) / 4 + (query * params.heads + head) * QUADS;
+  for (var i = 0u; i < QUADS; i++) { out[out_at + i] = vec4<out_scalar>(sums[i] * share); }
+}
