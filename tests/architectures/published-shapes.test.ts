@@ -3,12 +3,12 @@ import { afterAll, describe, expect, it } from "vitest";
 import { AutoencoderKL, autoencoderKLNames } from "../../src/architectures/autoencoder-kl.ts";
 import { ClipTextModel, clipTextNames } from "../../src/architectures/clip-text.ts";
 import { UNet2DConditionModel } from "../../src/architectures/unet-2d-condition.ts";
-import type { ByteSource } from "../../src/formats/byte-source.ts";
 import { Checkpoint } from "../../src/formats/safetensors.ts";
 import { DEFAULT_LIMITS, Gpu } from "../../src/gpu/gpu.ts";
 import { Weights } from "../../src/nn/weights.ts";
 import { empty } from "../../src/tensor/tensor.ts";
 import { readJson } from "./golden.ts";
+import { headerOnly } from "./headers.ts";
 
 interface Part {
   readonly config: Record<string, unknown>;
@@ -18,30 +18,6 @@ type Model = Readonly<Record<"unet" | "text_encoder" | "vae", Part>>;
 
 const MODELS = Object.entries(readJson("published-shapes.json") as Record<string, Model>);
 const MIB = 2 ** 20;
-
-/** A published file as far as its header: whoever reads on fails. */
-function headerOnly(name: string, tensors: Part["tensors"]): Promise<Checkpoint> {
-  let end = 0;
-  const entries = Object.entries(tensors).map(([tensor, shape]) => {
-    const begin = end;
-    const [dtype, bytes] = tensor.endsWith("position_ids") ? ["I64", 8] : ["F16", 2];
-    end += shape.reduce((size, n) => size * n, bytes);
-    return [tensor, { dtype, shape, data_offsets: [begin, end] }];
-  });
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
-  const header = new Uint8Array(8 + json.length);
-  new DataView(header.buffer).setBigUint64(0, BigInt(json.length), true);
-  header.set(json, 8);
-  const source: ByteSource = {
-    name,
-    size: header.length + end,
-    read: async (from, to) => {
-      if (to > header.length) throw new Error(`${name}: bytes behind the header were read`);
-      return header.subarray(from, to);
-    },
-  };
-  return Checkpoint.open(source);
-}
 
 /** Desktop GPUs, where buffers may be large; what one binds at once is as small as WebGPU guarantees. */
 function planner(): Gpu {
@@ -61,7 +37,7 @@ describe.each(MODELS)("%s", (model, parts) => {
   it.each(["f32", "f16"] as const)("has the tensors that our text encoder takes, and fits in memory (%s)", async (dtype) => {
     const gpu = planner();
     const { config, tensors } = parts.text_encoder;
-    const weights = Weights.of(gpu, await headerOnly(model, tensors), { name: "text_encoder", dtype, ...clipTextNames });
+    const weights = Weights.of(gpu, await Checkpoint.open(headerOnly(model, tensors)), { name: "text_encoder", dtype, ...clipTextNames });
     const encoder = new ClipTextModel(weights, config);
     weights.finish();
     const bytes = gpu.memoryUse.live;
@@ -76,7 +52,7 @@ describe.each(MODELS)("%s", (model, parts) => {
   it.each(["f32", "f16"] as const)("has the tensors that our UNet takes, and fits in memory (%s)", async (dtype) => {
     const gpu = planner();
     const { config, tensors } = parts.unet;
-    const weights = Weights.of(gpu, await headerOnly(model, tensors), { name: "unet", dtype });
+    const weights = Weights.of(gpu, await Checkpoint.open(headerOnly(model, tensors)), { name: "unet", dtype });
     const unet = new UNet2DConditionModel(weights, config);
     weights.finish();
     const bytes = gpu.memoryUse.live;
@@ -95,7 +71,7 @@ describe.each(MODELS)("%s", (model, parts) => {
   it.each(["f32", "f16"] as const)("has the tensors that our autoencoder takes, and fits in memory (%s)", async (dtype) => {
     const gpu = planner();
     const { config, tensors } = parts.vae;
-    const weights = Weights.of(gpu, await headerOnly(model, tensors), { name: "vae", dtype, ...autoencoderKLNames });
+    const weights = Weights.of(gpu, await Checkpoint.open(headerOnly(model, tensors)), { name: "vae", dtype, ...autoencoderKLNames });
     const autoencoder = new AutoencoderKL(weights, config);
     weights.finish();
     const bytes = gpu.memoryUse.live;
