@@ -132,3 +132,9 @@ export class KilnTextToImage extends LitElement {
     this.cancel();
   }
 }
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "kiln-text-to-image": KilnTextToImage;
+  }
+}

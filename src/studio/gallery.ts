@@ -131,3 +131,9 @@ export class KilnGallery extends LitElement {
     if (file !== undefined) emit(this, "kiln-inspect", file);
   }
 }
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "kiln-gallery": KilnGallery;
+  }
+}

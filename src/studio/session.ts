@@ -34,14 +34,22 @@ export interface Job {
   readonly options: TextToImageOptions;
 }
 
+/** A model that is loaded, or will be. */
+interface Loaded {
+  readonly place: ModelPlace;
+  readonly pipe: Promise<TextToImagePipeline>;
+  /** Ends the loading; nothing afterwards. */
+  readonly abort: (reason: unknown) => void;
+}
+
 export class Session implements ReactiveController {
   activity: Activity = { phase: "idle" };
   /** The loaded model; null before the first load and after one that failed. */
   model: ModelInfo | null = null;
   loader: Loader;
   readonly #host: ReactiveControllerHost;
-  #pipe: TextToImagePipeline | null = null;
-  #place: ModelPlace | null = null;
+  #loaded: Loaded | null = null;
+  #progress: LoadProgress = {};
   #running: AbortController | null = null;
 
   constructor(host: ReactiveControllerHost, loader: Loader) {
@@ -61,52 +69,12 @@ export class Session implements ReactiveController {
 
   /** Makes pictures, loading the model first where needed. Resolves with null when cancelled or failed; `activity` says which. */
   async run(job: Job): Promise<TextToImageResult | null> {
-    return this.#work(async (signal) => {
-      const pipe = await this.#load(job, signal);
-      let now: Generating = { phase: "generating", step: 0, total: job.options.numInferenceSteps ?? null, secondsLeft: null, previews: [] };
-      this.#become(now);
-      const generation = pipe(job.prompt, { ...job.options, signal });
-      for await (const { step, total, secondsLeft, previews = now.previews } of generation) {
-        now = { phase: "generating", step, total, secondsLeft, previews };
-        this.#become(now);
-      }
-      const result = await generation;
-      this.#become({ phase: "done", images: result.images, seconds: result.seconds, warnings: result.warnings });
-      return result;
-    });
-  }
-
-  /** Only loads, as a returning visitor's page does quietly. */
-  async prepare(job: Pick<Job, "place" | "pipelineOptions">): Promise<void> {
-    await this.#work(async (signal) => {
-      await this.#load(job, signal);
-      this.#become({ phase: "idle" });
-      return null;
-    });
-  }
-
-  cancel(): void {
-    this.#running?.abort(new DOMException("Cancelled", "AbortError"));
-  }
-
-  /** Ends what runs and frees the model. */
-  async unload(): Promise<void> {
-    const pipe = this.#pipe;
-    this.#forget();
-    await pipe?.dispose();
-  }
-
-  /** Shows pictures made earlier, or nothing. */
-  show(activity: Extract<Activity, { phase: "idle" | "done" }>): void {
-    if (!this.busy) this.#become(activity);
-  }
-
-  async #work<T>(task: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
     if (this.#running !== null) return null;
     const running = new AbortController();
     this.#running = running;
     try {
-      return await task(running.signal);
+      const pipe = await this.#opened(job, running.signal);
+      return await this.#generate(pipe, job, running.signal);
     } catch (error) {
       if (error instanceof WorkerError) this.#forget();
       this.#become(isAbort(error) ? { phase: "idle" } : { phase: "failed", problem: problemOf(error) });
@@ -117,23 +85,82 @@ export class Session implements ReactiveController {
     }
   }
 
-  async #load({ place, pipelineOptions }: Pick<Job, "place" | "pipelineOptions">, signal: AbortSignal): Promise<TextToImagePipeline> {
-    if (this.#pipe !== null && this.#place === place) return this.#pipe;
-    await this.unload();
-    this.#become({ phase: "loading", progress: {} });
-    const onProgress = (latest: Progress) => {
-      const { activity } = this;
-      if (activity.phase === "loading") this.#become({ phase: "loading", progress: { ...activity.progress, [latest.status]: latest } });
-    };
-    this.#pipe = await this.loader(place, { ...pipelineOptions, signal, onProgress });
-    this.#place = place;
-    this.model = this.#pipe.model;
-    return this.#pipe;
+  /** Loads the model quietly, as a returning visitor's page does. Should that fail, a run will say so. */
+  async prepare(job: Pick<Job, "place" | "pipelineOptions">): Promise<void> {
+    await this.#open(job).pipe.catch(() => null);
+  }
+
+  cancel(): void {
+    this.#running?.abort(new DOMException("Cancelled", "AbortError"));
+  }
+
+  /** Ends what runs and frees the model. */
+  async unload(): Promise<void> {
+    this.cancel();
+    const loaded = this.#loaded;
+    this.#forget();
+    await free(loaded);
+  }
+
+  /** Clears the stage of pictures. */
+  clear(): void {
+    if (!this.busy) this.#become({ phase: "idle" });
+  }
+
+  async #opened(job: Job, signal: AbortSignal): Promise<TextToImagePipeline> {
+    const { pipe, abort } = this.#open(job);
+    const stop = () => abort(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    if (this.model === null) this.#become({ phase: "loading", progress: this.#progress });
+    const opened = await pipe;
+    signal.throwIfAborted();
+    return opened;
+  }
+
+  async #generate(pipe: TextToImagePipeline, { prompt, options }: Job, signal: AbortSignal): Promise<TextToImageResult> {
+    let now: Generating = { phase: "generating", step: 0, total: options.numInferenceSteps ?? null, secondsLeft: null, previews: [] };
+    this.#become(now);
+    const generation = pipe(prompt, { ...options, signal });
+    for await (const { step, total, secondsLeft, previews = now.previews } of generation) {
+      now = { phase: "generating", step, total, secondsLeft, previews };
+      this.#become(now);
+    }
+    const result = await generation;
+    this.#become({ phase: "done", images: result.images, seconds: result.seconds, warnings: result.warnings });
+    return result;
+  }
+
+  /** The model at this place: the one at hand, or a new one in its stead. */
+  #open({ place, pipelineOptions }: Pick<Job, "place" | "pipelineOptions">): Loaded {
+    if (this.#loaded?.place === place) return this.#loaded;
+    const before = this.#loaded;
+    this.#forget();
+    let loading: AbortController | null = new AbortController();
+    const { signal } = loading;
+    const onProgress = (progress: Progress) => loading !== null && this.#report(progress);
+    const pipe = free(before).then(() => this.loader(place, { ...pipelineOptions, signal, onProgress }));
+    const loaded: Loaded = { place, pipe, abort: (reason) => loading?.abort(reason) };
+    this.#loaded = loaded;
+    pipe.then(
+      ({ model }) => {
+        if (this.#loaded === loaded) this.model = model;
+        this.#host.requestUpdate();
+      },
+      () => {
+        if (this.#loaded === loaded) this.#forget();
+      },
+    ).finally(() => (loading = null));
+    return loaded;
+  }
+
+  #report(progress: Progress): void {
+    this.#progress = { ...this.#progress, [progress.status]: progress };
+    if (this.activity.phase === "loading") this.#become({ phase: "loading", progress: this.#progress });
   }
 
   #forget(): void {
-    this.#pipe = null;
-    this.#place = null;
+    this.#loaded = null;
+    this.#progress = {};
     this.model = null;
   }
 
@@ -141,4 +168,10 @@ export class Session implements ReactiveController {
     this.activity = activity;
     this.#host.requestUpdate();
   }
+}
+
+async function free(loaded: Loaded | null): Promise<void> {
+  loaded?.abort(new DOMException("Another model was chosen", "AbortError"));
+  const pipe = await loaded?.pipe.catch(() => null);
+  await pipe?.dispose();
 }

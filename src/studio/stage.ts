@@ -250,6 +250,12 @@ export class KilnStage extends LitElement {
   }
 }
 
+declare global {
+  interface HTMLElementTagNameMap {
+    "kiln-stage": KilnStage;
+  }
+}
+
 /** One to four pictures on the kiln's floor. */
 function pictures(pixels: readonly Pixels[], fresh: boolean): TemplateResult {
   const classes = classMap({ pictures: true, fresh, two: pixels.length === 2, several: pixels.length > 2 });

@@ -168,9 +168,10 @@ export class KilnStudio extends LitElement {
 
   get #note(): string {
     if (this.#session.model !== null) return "";
+    if (this.look?.cached) return "Warming up. The model is in this browser already.";
     const bytes = this.look?.bytes ?? null;
     const size = bytes === null ? "its model" : `its model (${formatBytes(bytes)})`;
-    return this.look?.cached ? "" : `The first picture fetches ${size} once. After that, no network is needed.`;
+    return `The first picture fetches ${size} once. After that, no network is needed.`;
   }
 
   #change(changed: Partial<Settings>): void {
@@ -208,7 +209,7 @@ export class KilnStudio extends LitElement {
     this.pictureDialog.picture = null;
     void this.#gallery.remove(detail);
     if (!this.#gallery.fresh.includes(detail)) return;
-    this.#session.show({ phase: "idle" });
+    this.#session.clear();
   }
 
   #toggleTheme(): void {
@@ -240,6 +241,12 @@ export class KilnStudio extends LitElement {
     this.dropping = false;
     void this.#gallery.inspect(file);
   };
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "kiln-studio": KilnStudio;
+  }
 }
 
 /** Whether prompt and stage lie side by side. */

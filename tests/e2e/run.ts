@@ -9,6 +9,7 @@ import { checks, Skipped, type Check, type Site } from "./check.ts";
 import "./checks/engine.ts";
 import "./checks/hub.ts";
 import "./checks/site.ts";
+import "./checks/studio.ts";
 
 interface Result {
   readonly name: string;

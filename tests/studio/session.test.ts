@@ -2,6 +2,7 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 import { expect, test, vi } from "vitest";
 import { GpuError } from "../../src/gpu/errors.ts";
+import { HubError } from "../../src/hub/errors.ts";
 import { Session, type Activity, type Job } from "../../src/studio/session.ts";
 import { WorkerError } from "../../src/worker/errors.ts";
 import { fakeLoader, fakeModel, type FakeScript } from "../fake-pipeline.ts";
@@ -12,12 +13,17 @@ class Host implements ReactiveControllerHost {
   session: Session | null = null;
   updateComplete = Promise.resolve(true);
 
+  #first: Activity | undefined;
+
   addController(controller: ReactiveController): void {
-    if (controller instanceof Session) this.session = controller;
+    if (!(controller instanceof Session)) return;
+    this.session = controller;
+    this.#first = controller.activity;
   }
   removeController(): void {}
   requestUpdate(): void {
-    if (this.session !== null && this.seen.at(-1) !== this.session.activity) this.seen.push(this.session.activity);
+    const { session, seen } = this;
+    if (session !== null && session.activity !== (seen.at(-1) ?? this.#first)) seen.push(session.activity);
   }
 }
 
@@ -100,10 +106,37 @@ test("one at a time: a second run while one is under way does nothing", async ()
   expect(log.options).toHaveLength(1);
 });
 
+test("a model is prepared without a word; a run that begins meanwhile waits for it", async () => {
+  const { host, session, log } = start({ loadMs: 60 });
+  const preparing = session.prepare(job());
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect([phases(host), session.busy]).toEqual([[], false]);
+  await session.run(job());
+  await preparing;
+  expect(log.loads).toBe(1);
+  expect(phases(host)).toEqual(["loading", "generating", "done"]);
+});
+
+test("what cannot be prepared is told by the next run", async () => {
+  const host = new Host();
+  const session = new Session(host, () => Promise.reject(new HubError("there is no model")));
+  await session.prepare(job());
+  expect(session.activity.phase).toBe("idle");
+  await session.run(job());
+  expect(session.activity).toMatchObject({ phase: "failed", problem: { detail: "there is no model" } });
+});
+
+test("another model that is chosen while one loads stops that one", async () => {
+  const { session, log } = start({ loadMs: 10_000 });
+  const preparing = session.prepare(job());
+  await session.unload();
+  await preparing;
+  expect([log.loads, log.disposed, session.model]).toEqual([1, 0, null]);
+});
+
 test("a page that is left frees the model", async () => {
   const { session, log } = start();
   await session.run(job());
   session.hostDisconnected();
-  await Promise.resolve();
-  expect(log.disposed).toBe(1);
+  await vi.waitUntil(() => log.disposed === 1);
 });
