@@ -4,7 +4,7 @@ import { HubError } from "./errors.ts";
 import type { ModelFolder } from "./folder.ts";
 
 export interface OpenCheckpointOptions {
-  /** As in diffusers: "fp16" takes <stem>.fp16.safetensors, and is an error where there is none. */
+  /** As in diffusers: "fp16" takes <stem>.fp16.safetensors, and is an error where there is none. Without one, "fp16" is taken where there is nothing else. */
   variant?: string;
   signal?: AbortSignal;
 }
@@ -17,17 +17,19 @@ export async function openCheckpoint(
   folder: ModelFolder, subfolder: string, stem: string, { variant, signal }: OpenCheckpointOptions = {},
 ): Promise<Checkpoint> {
   const prefix = subfolder === "" ? "" : `${subfolder}/`;
-  const suffix = variant === undefined ? "" : `.${variant}`;
-  const single = `${prefix}${stem}${suffix}.safetensors`;
-  if (await folder.has(single)) return Checkpoint.open(await folder.source(single), { signal });
-  const index = await folder.json(`${prefix}${stem}.safetensors.index${suffix}.json`);
-  if (index !== null) return Checkpoint.openSharded(index, (file) => folder.source(prefix + file), { signal });
-  throw new HubError(`${folder.id}: there is no ${single}${await wayOut(folder, prefix, stem, suffix)}`);
+  const suffixes = variant === undefined ? ["", ".fp16"] : [`.${variant}`];
+  for (const suffix of suffixes) {
+    const single = `${prefix}${stem}${suffix}.safetensors`;
+    if (await folder.has(single)) return Checkpoint.open(await folder.source(single), { signal });
+    const index = await folder.json(`${prefix}${stem}.safetensors.index${suffix}.json`);
+    if (index !== null) return Checkpoint.openSharded(index, (file) => folder.source(prefix + file), { signal });
+  }
+  const [suffix] = suffixes;
+  throw new HubError(`${folder.id}: there is no ${prefix}${stem}${suffix}.safetensors${await wayOut(folder, prefix, stem, suffix)}`);
 }
 
 async function wayOut(folder: ModelFolder, prefix: string, stem: string, suffix: string): Promise<string> {
   if (suffix !== "" && (await folder.has(`${prefix}${stem}.safetensors`))) return ". There is one without the variant: leave it out";
-  if (await folder.has(`${prefix}${stem}.fp16.safetensors`)) return '. There is one of the variant "fp16": ask for it';
   const pickled = [`${prefix}${stem}${suffix}.bin`, `${prefix}pytorch_model${suffix}.bin`];
   for (const path of pickled) {
     if (await folder.has(path)) return `, only ${path}, a pickle, which could run code and is not read. Save the model as safetensors with diffusers: pipe.save_pretrained(…)`;

@@ -23,6 +23,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** A network's config and weights, opened but not read. */
 interface Part {
+  readonly className: string;
   readonly config: Json;
   readonly checkpoint: Checkpoint;
 }
@@ -39,6 +40,9 @@ export interface StableDiffusionFiles {
 
 /** Classes of model_index.json that this pipeline stands for. */
 const PIPELINES = ["StableDiffusionPipeline", "LatentConsistencyModelPipeline"];
+
+/** Classes of their parts. */
+const CLASSES = { text_encoder: ["CLIPTextModel"], unet: ["UNet2DConditionModel"], vae: ["AutoencoderKL", "AutoencoderTiny"] };
 
 /** What one denoising step takes. */
 export interface DenoiseStep {
@@ -60,13 +64,15 @@ export class StableDiffusion {
   readonly textEncoder: ClipTextModel;
   readonly unet: UNet2DConditionModel;
   readonly vae: AutoencoderKL | AutoencoderTiny;
+  /** [height, width] of the pictures it was trained on, raised to multiples of `sizeStep`. */
+  readonly pictureSize: readonly [number, number];
   readonly #weights: readonly Weights[];
   readonly #checkpoints: readonly Checkpoint[];
 
   /** Allocates the networks; on a planning Gpu, counts them. Throws ConfigError, CheckpointError, GpuError. */
   constructor(readonly gpu: Gpu, files: StableDiffusionFiles, readonly dtype: "f32" | "f16") {
     const { textEncoder, unet, vae } = files;
-    const tiny = vae.config._class_name === "AutoencoderTiny";
+    const tiny = vae.className === "AutoencoderTiny";
     const vaeDtype = vae.config.force_upcast === true ? "f32" : dtype; // some autoencoders' activations pass f16's range
     const weights = {
       textEncoder: Weights.of(gpu, textEncoder.checkpoint, { name: "text_encoder", dtype, ...clipTextNames }),
@@ -84,6 +90,9 @@ export class StableDiffusion {
       this.dispose();
       throw error;
     }
+    const [height, width] = (isOutdated(files) ? null : this.unet.config.sampleSize) ?? [64, 64];
+    const pixels = (latents: number) => Math.ceil((latents * this.downsampling) / this.sizeStep) * this.sizeStep;
+    this.pictureSize = [pixels(height), pixels(width)];
     const { inChannels } = this.unet.config;
     const { latentChannels } = this.vae.config;
     if (inChannels !== latentChannels) {
@@ -94,6 +103,11 @@ export class StableDiffusion {
   /** Pixels per latent, along a side. */
   get downsampling(): number {
     return this.vae.config.downsampling;
+  }
+
+  /** A picture's sides are multiples of it. */
+  get sizeStep(): number {
+    return Math.max(8, this.downsampling);
   }
 
   /** Latents of pictures of this many pixels, [N, h, w, C]. */
@@ -175,10 +189,12 @@ export async function openStableDiffusion(folder: ModelFolder, { signal }: { sig
   if (!PIPELINES.includes(pipelineClass)) {
     throw new ConfigError(`${folder.id}: model_index.json names ${pipelineClass}; text-to-image runs ${PIPELINES.join(" and ")}`);
   }
-  if (Array.isArray(index.image_encoder) && index.image_encoder[0] !== null) throw new ConfigError(`${folder.id}: an image_encoder (IP-Adapter) is not supported`);
-  const part = async (name: string, stem: string): Promise<Part> => {
+  if (classOf(index, "image_encoder") !== "none") throw new ConfigError(`${folder.id}: an image_encoder (IP-Adapter) is not supported`);
+  const part = async (name: keyof typeof CLASSES, stem: string): Promise<Part> => {
+    const className = classOf(index, name);
+    if (!CLASSES[name].includes(className)) throw new ConfigError(`${folder.id}: model_index.json names ${className} as its ${name}; text-to-image runs ${CLASSES[name].join(" and ")}`);
     const config = record(await folder.json(`${name}/config.json`), `${folder.id}: ${name}/config.json`);
-    return { config, checkpoint: await openCheckpoint(folder, name, stem, { signal }) };
+    return { className, config, checkpoint: await openCheckpoint(folder, name, stem, { signal }) };
   };
   const [textEncoder, unet, vae, scheduler] = await Promise.all([
     part("text_encoder", "model"),
@@ -187,6 +203,18 @@ export async function openStableDiffusion(folder: ModelFolder, { signal }: { sig
     folder.text("scheduler/scheduler_config.json").then((text) => (text === null ? null : parseSchedulerConfig(text))),
   ]);
   return { pipelineClass, textEncoder, unet, vae, scheduler: record(scheduler, `${folder.id}: scheduler/scheduler_config.json`) };
+}
+
+/** Whether the UNet's config is one from before diffusers 0.9 that says less than 64 and means 64, as Stable Diffusion 1's first ones did. */
+function isOutdated({ pipelineClass, unet: { config } }: StableDiffusionFiles): boolean {
+  const [major, minor] = String(config._diffusers_version).split(".").map(Number);
+  return pipelineClass === "StableDiffusionPipeline" && major === 0 && minor < 9 && typeof config.sample_size === "number" && config.sample_size < 64;
+}
+
+/** The class that model_index.json names for a part; "none" where it names none. */
+function classOf(index: Json, part: string): string {
+  const entry = index[part];
+  return Array.isArray(entry) && typeof entry[1] === "string" ? entry[1] : "none";
 }
 
 function record(value: unknown, what: string): Json {

@@ -176,11 +176,11 @@ class TextToImage {
 
   #defaults(): ModelInfo["defaults"] {
     const { pipelineClass, scheduler } = this.files;
-    const [height, width] = this.blueprint.unet.config.sampleSize ?? [64, 64];
+    const [height, width] = this.blueprint.pictureSize;
     const consistency = pipelineClass === "LatentConsistencyModelPipeline";
     return {
-      width: width * this.blueprint.downsampling,
-      height: height * this.blueprint.downsampling,
+      width,
+      height,
       numInferenceSteps: this.card?.numInferenceSteps ?? (consistency ? 4 : 50),
       guidanceScale: this.card?.guidanceScale ?? (consistency ? 8.5 : 7.5),
       scheduler: schedulerNameOf(scheduler),
@@ -191,7 +191,7 @@ class TextToImage {
   #request(prompt: string, options: TextToImageOptions): Request {
     if (typeof prompt !== "string") throw new TypeError(`prompt: a text expected, got ${prompt === null ? "null" : typeof prompt}`);
     const defaults = this.#defaults();
-    const step = Math.max(8, this.blueprint.downsampling);
+    const { sizeStep } = this.blueprint;
     const guidanceScale = finite("guidanceScale", options.guidanceScale ?? defaults.guidanceScale);
     return {
       prompt,
@@ -200,8 +200,8 @@ class TextToImage {
       numInferenceSteps: multiple("numInferenceSteps", options.numInferenceSteps ?? defaults.numInferenceSteps, 1),
       guidanceScale,
       guided: guidanceScale > 1 && this.blueprint.unet.config.timeCondProjDim === null,
-      width: multiple("width", options.width ?? defaults.width, step),
-      height: multiple("height", options.height ?? defaults.height, step),
+      width: multiple("width", options.width ?? defaults.width, sizeStep),
+      height: multiple("height", options.height ?? defaults.height, sizeStep),
       count: multiple("numImagesPerPrompt", options.numImagesPerPrompt ?? 1, 1),
       scheduler: options.scheduler ?? defaults.scheduler,
       generator: options.generator ?? "torch-cpu",
@@ -228,8 +228,8 @@ class TextToImage {
     const states = repeatEach(encoded, count);
     const latents = empty(planner, model.latentShape(count, height, width), "f32");
     const memory: (Tensor | null)[] = [];
-    const schedule = this.#schedule(request);
-    for (let index = 0; index < Math.min(2, schedule.timesteps.length); index++) {
+    const schedule = this.#schedule({ ...request, numInferenceSteps: 4 }); // as many as every scheduler allows
+    for (const index of [1, 2]) {
       for (const { slot } of schedule.plan(index).next.past) memory[slot] ??= latents.view();
       const noise = schedule.plan(index).next.noise === undefined ? null : latents;
       const { next, denoised } = model.denoise({ schedule, index, latents, states, guidanceScale: request.guidanceScale, memory, noise });
@@ -241,6 +241,7 @@ class TextToImage {
     const { peak, largest } = planner.memoryUse;
     return { plan: { weights, largestActivation: largest, peak }, planner };
   }
+
   async *#run(model: StableDiffusion, request: Request): AsyncGenerator<TextToImageStep, TextToImageResult, void> {
     const { count, height, width, guidanceScale, previewEvery } = request;
     const started = performance.now();
