@@ -24,7 +24,7 @@ export function ddim(config: SchedulerConfig): Scheduler {
       const direction = Math.sqrt(1 - nextBar - noise ** 2);
       const epsilon = predictNoise(config.predictionType, alpha, sigma);
       return {
-        denoised: { ...predictImage(config.predictionType, alpha, sigma), clip: config.clip },
+        denoised: predictImage(config.predictionType, alpha, sigma, config.clip),
         next: {
           sample: direction * epsilon.sample,
           model: direction * epsilon.model,

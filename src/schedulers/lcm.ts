@@ -25,7 +25,7 @@ export function lcm(config: SchedulerConfig): Scheduler {
       const nextBar = last ? 1 : alphas[timesteps[i + 1]];
       const scale = Math.sqrt(nextBar);
       return {
-        denoised: { ...predictImage(config.predictionType, alpha, sigma), clip: config.clip },
+        denoised: predictImage(config.predictionType, alpha, sigma, config.clip),
         next: {
           sample: scale * skip,
           model: 0,

@@ -7,21 +7,28 @@ import type { Mix } from "./plan.ts";
 export const PREDICTION_TYPES = ["epsilon", "v_prediction", "sample"] as const;
 export type PredictionType = (typeof PREDICTION_TYPES)[number];
 
-/** The image from sample and model output. Throws RangeError where pure noise hides it (α = 0 with epsilon). */
-export function predictImage(type: PredictionType, alpha: number, sigma: number): Mix {
+/** The least signal that is divided by; any quotient is far beyond a clip then. */
+const FAINT = 1e-30;
+
+/**
+ * The image from sample and model output, to be kept within ± `clip` where there is one. Throws RangeError where pure noise
+ * hides it (α = 0 with epsilon), unless the clip keeps it finite.
+ */
+export function predictImage(type: PredictionType, alpha: number, sigma: number, clip?: number): Mix & { clip?: number } {
   switch (type) {
     case "epsilon":
+      if (alpha === 0 && clip !== undefined) return { sample: 1 / FAINT, model: -sigma / FAINT, clip };
       if (alpha === 0) {
         throw new RangeError(
           'scheduler: prediction_type "epsilon" cannot start from pure noise (zero terminal SNR); ' +
             'use timestep_spacing "leading", or rescale_betas_zero_snr false',
         );
       }
-      return { sample: 1 / alpha, model: -sigma / alpha };
+      return { sample: 1 / alpha, model: -sigma / alpha, clip };
     case "v_prediction":
-      return { sample: alpha, model: -sigma };
+      return { sample: alpha, model: -sigma, clip };
     case "sample":
-      return { sample: 0, model: 1 };
+      return { sample: 0, model: 1, clip };
   }
 }
 

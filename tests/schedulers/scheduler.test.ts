@@ -40,8 +40,11 @@ describe("what is not supported is refused by name", () => {
   });
 
   test("epsilon from pure noise, with the way out", () => {
-    const config = { ...SD15, _class_name: "DDIMScheduler", rescale_betas_zero_snr: true, timestep_spacing: "trailing" };
+    const config = { ...SD15, _class_name: "DDIMScheduler", rescale_betas_zero_snr: true, timestep_spacing: "trailing", clip_sample: false };
     expect(() => createScheduler(config).schedule(4).plan(0)).toThrow(/"epsilon" cannot start from pure noise .* use timestep_spacing "leading"/);
+    const clipped = createScheduler({ ...config, clip_sample: true }).schedule(4).plan(0);
+    const { denoised } = applyPlan(clipped, { sample: Float32Array.of(0.3, -0.2), model: Float32Array.of(0.1, 0.1), past: [] });
+    expect([...denoised]).toEqual([1, -1]);
   });
 
   test("timesteps past training", () => {
