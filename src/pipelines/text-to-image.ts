@@ -8,36 +8,19 @@ import { type ModelLocation, openModel } from "../hub/open.ts";
 import { type LoadProgress, ProgressMeter } from "../hub/progress.ts";
 import { contiguous } from "../kernels/copy.ts";
 import { toPixels, toUnit } from "../kernels/image.ts";
-import { createGenerator, type GeneratorKind } from "../random/generator.ts";
+import { createGenerator } from "../random/generator.ts";
 import { createScheduler, schedulerNameOf } from "../schedulers/scheduler.ts";
 import type { Schedule } from "../schedulers/plan.ts";
 import { empty, read, type Tensor } from "../tensor/tensor.ts";
 import { version } from "../version.ts";
 import { generation } from "./generation.ts";
 import { readModelCard } from "./model-card.ts";
+import { readRequest, type Request } from "./text-to-image-request.ts";
 import { openStableDiffusion, StableDiffusion, type StableDiffusionFiles } from "./stable-diffusion.ts";
 import type { MemoryPlan, ModelCard, ModelInfo, PipelineOptions, Pixels, Recipe, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "./types.ts";
 
 /** For a blueprint: what is built on it is only looked at. */
 const BOUNDLESS: Limits = { ...DEFAULT_LIMITS, maxBufferSize: Infinity, maxStorageBufferBindingSize: Infinity };
-
-/** A call with every default filled in and every value checked. */
-interface Request {
-  readonly prompt: string;
-  readonly negativePrompt: string;
-  readonly seed: bigint;
-  readonly numInferenceSteps: number;
-  readonly guidanceScale: number;
-  readonly guided: boolean;
-  readonly width: number;
-  readonly height: number;
-  readonly count: number;
-  readonly scheduler: ModelInfo["defaults"]["scheduler"];
-  readonly generator: GeneratorKind;
-  readonly previewEvery: number;
-  readonly returnTensor: boolean;
-  readonly signal?: AbortSignal;
-}
 
 /** What of a call decides its memory. */
 type PlanSize = Pick<TextToImageOptions, "width" | "height" | "numImagesPerPrompt" | "guidanceScale">;
@@ -67,7 +50,9 @@ export async function planTextToImage(location: ModelLocation, { dtype = "f32", 
 /** Opens the folder: configs, tokenizer and headers are read and checked against each other. */
 async function openTextToImage(location: ModelLocation, options: PipelineOptions = {}): Promise<TextToImage> {
   const { signal, onProgress, baseUrl, hubUrl, revision, cache } = options;
-  const report = ({ status, file, ...bytes }: LoadProgress) => onProgress?.({ status: status === "load" ? "upload" : "download", name: file, ...bytes });
+  const report = ({ status, file, ...bytes }: LoadProgress) => {
+    if (status === "download") onProgress?.({ status, name: file, ...bytes }); // what is read from disk or cache is counted on its way to the GPU
+  };
   const folder = await openModel(location, { baseUrl, hubUrl, revision, cache, signal, onProgress: report });
   const [files, tokenizer, card] = await Promise.all([openStableDiffusion(folder, { signal }), loadTokenizer(folder), readModelCard(folder)]);
   const blueprint = new StableDiffusion(new Gpu(null, BOUNDLESS, { f16: true, subgroups: false, timestamps: false }), files, "f32"); // says what does not fit before a GPU is asked for
@@ -97,13 +82,13 @@ class TextToImage {
   /** The networks on a working device: loaded now, or again where the device has failed since. */
   async open(signal?: AbortSignal): Promise<Session> {
     this.#end.signal.throwIfAborted();
-    const session = await this.#session?.catch(() => null);
-    if (session?.model.gpu.error) {
-      session.lease.release();
-      this.#session = null;
-    } else if (session === null) this.#session = null;
-    this.#session ??= this.#load(signal);
-    return this.#session;
+    const before = this.#session;
+    const session = await before?.catch(() => null);
+    if ((!session || session.model.gpu.error) && this.#session === before) {
+      session?.lease.release();
+      this.#session = this.#load(signal);
+    }
+    return this.#session ?? this.open(signal);
   }
 
   /** Memory that a call of this size needs, from the headers alone. Throws RangeError, GpuError. */
@@ -187,28 +172,9 @@ class TextToImage {
     };
   }
 
-  /** Fills in the defaults and checks what a user may have got wrong. Throws TypeError, RangeError. */
   #request(prompt: string, options: TextToImageOptions): Request {
-    if (typeof prompt !== "string") throw new TypeError(`prompt: a text expected, got ${prompt === null ? "null" : typeof prompt}`);
-    const defaults = this.#defaults();
-    const { sizeStep } = this.blueprint;
-    const guidanceScale = finite("guidanceScale", options.guidanceScale ?? defaults.guidanceScale);
-    return {
-      prompt,
-      negativePrompt: options.negativePrompt ?? "",
-      seed: BigInt(options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]),
-      numInferenceSteps: multiple("numInferenceSteps", options.numInferenceSteps ?? defaults.numInferenceSteps, 1),
-      guidanceScale,
-      guided: guidanceScale > 1 && this.blueprint.unet.config.timeCondProjDim === null,
-      width: multiple("width", options.width ?? defaults.width, sizeStep),
-      height: multiple("height", options.height ?? defaults.height, sizeStep),
-      count: multiple("numImagesPerPrompt", options.numImagesPerPrompt ?? 1, 1),
-      scheduler: options.scheduler ?? defaults.scheduler,
-      generator: options.generator ?? "torch-cpu",
-      previewEvery: options.previewEvery ?? 0,
-      returnTensor: options.returnTensor ?? false,
-      signal: options.signal,
-    };
+    const { downsampling, unet } = this.blueprint;
+    return readRequest(prompt, options, this.#defaults(), { pixelStep: Math.max(8, downsampling), guidable: unet.config.timeCondProjDim === null });
   }
 
   #schedule({ scheduler, numInferenceSteps }: Request): Schedule {
@@ -386,14 +352,4 @@ function chooseDtype(gpu: Gpu, asked: PipelineOptions["dtype"] = "auto"): "f32" 
   if (asked === "f16" && !gpu.features.f16) throw new GpuError("unsupported", `dtype f16: ${gpu.adapterName} has no shader-f16`, 'Use dtype "f32" or "auto"');
   if (asked !== "auto") return asked;
   return gpu.features.f16 && !gpu.traits.software ? "f16" : "f32"; // where the CPU plays the GPU, f16 takes twice as long
-}
-
-function finite(name: string, value: number): number {
-  if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new RangeError(`${name}: a number expected, got ${String(value)}`);
-}
-
-function multiple(name: string, value: number, of: number): number {
-  if (Number.isInteger(value) && value > 0 && value % of === 0) return value;
-  throw new RangeError(`${name}: a positive ${of === 1 ? "whole number" : `multiple of ${of}`} expected, got ${String(value)}`);
 }
