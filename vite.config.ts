@@ -60,7 +60,7 @@ const builds: Record<string, UserConfig> = {
     publicDir: false,
     build: {
       outDir: "dist/test-pages",
-      rolldownOptions: { input: ["webgpu", "engine", "hub"].map((name) => `tests/e2e/pages/${name}.html`) },
+      rolldownOptions: { input: ["webgpu", "engine", "hub", "studio"].map((name) => `tests/e2e/pages/${name}.html`) },
     },
   },
 };

@@ -13,7 +13,7 @@ export const fakeModel: ModelInfo = {
     title: "Emoji",
     licence: "MIT",
     trainingData: "4,707 emoji pictures in three styles: Fluent UI Emoji by Microsoft (MIT)",
-    styles: ["3d", "flat", "line"],
+    styles: ["3d", "flat", "line art"],
     examples: ["red apple", "красное яблоко", "rocket", "спящая кошка", "birthday cake", "синий кит", "house with garden", "осенний лист"],
   },
 };

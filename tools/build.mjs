@@ -15,7 +15,7 @@ const sources = {
   library: ["tsconfig.json", ...engine],
   element: engine,
   cli: engine,
-  "test-pages": ["tests/e2e/pages", ...engine],
+  "test-pages": ["tests/e2e/pages", "tests/fake-pipeline.ts", ...engine],
 };
 export const buildNames = Object.keys(sources);
 

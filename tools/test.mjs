@@ -52,7 +52,7 @@ function node() {
 
 /** @returns {Promise<Outcome[]>} */
 async function browsers() {
-  for (const name of ["site", "test-pages"]) await buildIfStale(name, { quiet: true });
+  for (const name of ["site", "element", "test-pages"]) await buildIfStale(name, { quiet: true });
   const file = join(results, "browsers.json");
   rmSync(file, { force: true });
   const status = run("tools/typescript.mjs", "tests/e2e/run.ts", "--json", file, ...(filter ? [filter] : []));

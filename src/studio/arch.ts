@@ -1,7 +1,6 @@
 // <kiln-arch heat="0…1" progress="0…1">: the mouth of a kiln, drawn in SVG; its rim fills with progress, its inside glows with heat.
 import { css, html, LitElement, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import { styleMap } from "lit/directives/style-map.js";
 import { base } from "./styles.ts";
 
 /** The rim's middle line; its length is set to 1, so that progress is a dash of that length. */
@@ -15,7 +14,7 @@ export class KilnArch extends LitElement {
     css`
       :host {
         position: relative;
-        aspect-ratio: 480 / 560;
+        aspect-ratio: 512 / 562;
       }
       svg {
         position: absolute;
@@ -58,7 +57,7 @@ export class KilnArch extends LitElement {
       }
       .head {
         position: absolute;
-        inset: 9.5% 16% auto;
+        inset: 9.5% 18% auto;
         height: 17%;
         display: grid;
         place-content: center;
@@ -67,9 +66,9 @@ export class KilnArch extends LitElement {
       }
       .floor {
         position: absolute;
-        left: 10.83%;
-        top: 28.57%;
-        width: 78.34%;
+        left: 13.28%;
+        top: 28.47%;
+        width: 73.44%;
         aspect-ratio: 1;
       }
     `,
@@ -82,9 +81,8 @@ export class KilnArch extends LitElement {
 
   protected override render() {
     const known = this.progress !== null && this.progress >= 0;
-    const dash = { strokeDasharray: "1", strokeDashoffset: String(1 - Math.max(0, this.progress ?? 0)), opacity: known ? "1" : "0" };
     return html`
-      <svg viewBox="0 0 480 560" aria-hidden="true">
+      <svg viewBox="-16 0 512 562" aria-hidden="true">
         <defs>
           <radialGradient id="fire" cx="50%" cy="104%" r="88%">
             <stop offset="0" stop-color="#ffd98a" />
@@ -106,9 +104,9 @@ export class KilnArch extends LitElement {
         <path class="rim" d=${rim} />
         <path class="joints" d=${rim} pathLength="1" />
         <path d=${inside} fill="url(#dark)" />
-        <path class="glow ${this.progress === null ? "" : "breathing"}" d=${inside} fill="url(#fire)" style=${styleMap({ opacity: String(this.heat) })} />
+        <path class="glow ${this.progress === null ? "" : "breathing"}" d=${inside} fill="url(#fire)" opacity=${this.heat} />
         <rect class="sill" x="-14" y="548" width="508" height="14" rx="4" />
-        <path class="progress" d=${rim} pathLength="1" style=${styleMap(dash)} />
+        <path class="progress" d=${rim} pathLength="1" stroke-dasharray="1" stroke-dashoffset=${1 - Math.max(0, this.progress ?? 0)} opacity=${known ? 1 : 0} />
       </svg>
       <div class="head"><slot name="head"></slot></div>
       <div class="floor"><slot></slot></div>

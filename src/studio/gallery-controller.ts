@@ -28,7 +28,9 @@ export class GalleryController implements ReactiveController {
 
   hostConnected(): void {
     void this.#guard(async () => {
-      this.pictures = await listPictures();
+      const kept = await listPictures();
+      const made = new Set(this.pictures.map(({ id }) => id)); // while the list was read
+      this.pictures = [...this.pictures, ...kept.filter(({ id }) => !made.has(id))];
     });
   }
 

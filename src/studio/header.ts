@@ -2,7 +2,7 @@
 import { css, html, LitElement } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import { emit } from "./events.ts";
-import { icon } from "./icons.ts";
+import { icon, logo } from "./icons.ts";
 import { base, controls } from "./styles.ts";
 
 @customElement("kiln-header")
@@ -26,10 +26,7 @@ export class KilnHeader extends LitElement {
         font-weight: 650;
         letter-spacing: -0.035em;
       }
-      .brand img {
-        display: block;
-        width: 2rem;
-        height: 2rem;
+      .brand svg {
         border-radius: 9px;
       }
       .tools {
@@ -69,7 +66,7 @@ export class KilnHeader extends LitElement {
   protected override render() {
     return html`
       <header>
-        <div class="brand"><img src="./icon.svg" alt="" width="32" height="32" />Kiln</div>
+        <div class="brand">${logo()}Kiln</div>
         <div class="tools">
           <button class="button model" ?hidden=${this.bare} @click=${() => emit(this, "kiln-open-model-panel")}>
             <span class="dot ${this.ready ? "ready" : ""}"></span><span class="visually-hidden">Model:</span><span>${this.modelName}</span>${icon("chevron", 16)}

@@ -27,3 +27,21 @@ export function icon(name: IconName, size = 20): TemplateResult {
   const line = svg`<path d=${paths[name]} />`;
   return html`<svg width=${size} height=${size} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${line}</svg>`;
 }
+
+/** public/icon.svg, small. */
+export function logo(): TemplateResult {
+  return html`
+    <svg width="32" height="32" viewBox="0 0 64 64" aria-hidden="true">
+      <radialGradient id="logo-fire" cx="50%" cy="100%" r="88%">
+        <stop offset="0" stop-color="#ffe7a8" />
+        <stop offset=".28" stop-color="#ffad4a" />
+        <stop offset=".62" stop-color="#e2501d" />
+        <stop offset="1" stop-color="#7a1f10" />
+      </radialGradient>
+      <path d="M0 0h64v64H0z" fill="#2b1a13" />
+      <path d="M12 50V32c0-11.6 9-20 20-20s20 8.4 20 20v18z" fill="#e0b391" />
+      <path d="M18.5 50V32.5c0-8 6-14 13.5-14s13.5 6 13.5 14V50z" fill="url(#logo-fire)" />
+      <path d="M9 50h46v4H9z" fill="#c99774" />
+    </svg>
+  `;
+}

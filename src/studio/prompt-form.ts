@@ -7,8 +7,6 @@ import type { Settings } from "./settings.ts";
 import { initialSettings } from "./settings.ts";
 import { base, controls } from "./styles.ts";
 
-const styleNames: Readonly<Record<string, string>> = { "3d": "3D", flat: "Flat", line: "Line" };
-
 @customElement("kiln-prompt")
 export class KilnPrompt extends LitElement {
   static override styles = [
@@ -97,7 +95,7 @@ export class KilnPrompt extends LitElement {
       kbd {
         padding: 0.125rem 0.4rem;
         border-radius: 6px;
-        background: color-mix(in srgb, currentcolor 16%, transparent);
+        background: color-mix(in srgb, currentcolor 12%, transparent);
         font: 500 0.75rem var(--font);
       }
       @media (pointer: coarse) {
@@ -142,7 +140,7 @@ export class KilnPrompt extends LitElement {
               ${["", ...this.styleWords].map((word) => html`
                 <label class="style">
                   <input type="radio" name="style" .checked=${style === word} @change=${() => emit(this, "kiln-change", { style: word })} />
-                  ${word === "" ? "Any" : (styleNames[word] ?? word)}
+                  ${word === "" ? "Any" : styleName(word)}
                 </label>
               `)}
             </fieldset>
@@ -173,6 +171,11 @@ export class KilnPrompt extends LitElement {
     const prompt = others[Math.floor(Math.random() * others.length)];
     if (prompt !== undefined) emit(this, "kiln-change", { prompt });
   }
+}
+
+/** "3d" → "3D", "line art" → "Line art". */
+function styleName(word: string): string {
+  return /^\d/.test(word) ? word.toUpperCase() : word.charAt(0).toUpperCase() + word.slice(1);
 }
 
 const isApple = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.userAgent);

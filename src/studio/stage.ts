@@ -21,7 +21,7 @@ export class KilnStage extends LitElement {
     controls,
     css`
       kiln-arch {
-        width: min(100%, 30rem);
+        width: min(100%, 32rem);
         margin: 0 auto;
       }
       .title {
@@ -109,7 +109,6 @@ export class KilnStage extends LitElement {
         flex-wrap: wrap;
         justify-content: center;
         gap: 0.5rem;
-        min-height: 2.5rem;
         margin-top: 1.25rem;
       }
       .note {

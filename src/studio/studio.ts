@@ -127,7 +127,7 @@ export class KilnStudio extends LitElement {
   #workshop(): TemplateResult {
     const { settings } = this;
     const session = this.#session;
-    const styleWords = this.#card?.styles ?? (this.choice.kind === "shipped" ? ["3d", "flat", "line"] : []);
+    const styleWords = this.#card?.styles ?? (this.choice.kind === "shipped" ? ["3d", "flat", "line art"] : []);
     const words = this.#card?.examples.length ? this.#card.examples : examples;
     return html`
       <div class="workshop">

@@ -6,7 +6,7 @@ export function formatBytes(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** power;
-  return `${value.toFixed(power === 0 || value >= 99.95 ? 0 : 1)} ${units[power]}`;
+  return `${value.toFixed(power === 0 || value >= 99.95 ? 0 : 1)}\u00a0${units[power]}`;
 }
 
 /** "4 s", "2 min 5 s", "1 h 3 min": rounded up, since it tells how long to wait. */

@@ -19,6 +19,8 @@ export interface Site {
   readonly url: string;
   /** The tests' own pages. Ends in a slash. */
   readonly pages: string;
+  /** The built embeddable element. */
+  readonly element: string;
   /** Paths asked for since the start or the last clear. */
   readonly requests: string[];
   clear(): void;

@@ -9,6 +9,7 @@ import { checks, Skipped, type Check, type Site } from "./check.ts";
 import "./checks/engine.ts";
 import "./checks/hub.ts";
 import "./checks/site.ts";
+import "./checks/studio-page.ts";
 import "./checks/studio.ts";
 
 interface Result {
@@ -102,12 +103,13 @@ async function startSite(): Promise<Site> {
   const requests: string[] = [];
   const server = await serve({
     folder: "dist/test-pages",
-    mounts: { "/some/path/": "dist/site" },
+    mounts: { "/some/path/": "dist/site", "/element/": "dist/element" },
     onRequest: (path) => requests.push(path),
   });
   return {
     url: `${server.url}some/path/`,
     pages: `${server.url}tests/e2e/pages/`,
+    element: `${server.url}element/kiln-studio.js`,
     requests,
     clear: () => requests.splice(0),
     stop: () => server.close(),

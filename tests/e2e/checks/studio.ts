@@ -9,11 +9,13 @@ import { decodePng } from "../../../src/formats/png.ts";
 import type { Recipe } from "../../../src/pipelines/types.ts";
 import { inspect } from "../../../src/provenance/inspect.ts";
 import { trainedAlgorithmicMedia } from "../../../src/provenance/xmp.ts";
+import type {} from "../../../src/studio/element.ts";
 import type {} from "../../../src/studio/gallery.ts";
 import type { Settings } from "../../../src/studio/settings.ts";
 import type {} from "../../../src/studio/stage.ts";
 import { chromiumPath } from "../../../tools/environment.mjs";
 import { check } from "../check.ts";
+import { find, pressGenerate, text } from "../deep.ts";
 
 /** Chromium computes on the CPU at 0.6 GFLOP/s, beside whatever else runs. */
 const patience = 600_000;
@@ -24,6 +26,7 @@ const settings: Partial<Settings> = { seedMode: "fixed", seed: "7", steps: 2, gu
 check(
   "the studio makes a picture, keeps it, and makes it again without a network",
   async ({ page, site, engine, strayHosts, screenshot }) => {
+    await page.setViewport({ width: 1440, height: 900 });
     await openStudio(page, site.url, settings);
     await type(page, "red apple");
     const first = await pictureOf(page);
@@ -35,11 +38,9 @@ check(
     await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
     await site.stop();
     await page.reload();
-    await page.waitForSelector(">>> kiln-gallery >>> li img");
-    await page.focus(">>> #prompt"); // the words are still there
-    await page.keyboard.down("Control");
-    await page.keyboard.press("Enter");
-    await page.keyboard.up("Control");
+    await find(page, "kiln-gallery", "li img");
+    await (await find(page, "#prompt")).focus(); // the words are still there
+    await pressGenerate(page);
     const second = await pictureOf(page);
     assert.deepEqual(second.recipe, first.recipe);
     assert.ok(farthest(second.data, first.data) === 0, "the same seed gave another picture");
@@ -56,7 +57,32 @@ check(
     await page.waitForFunction(() => document.querySelector("kiln-studio")?.shadowRoot?.querySelector("kiln-stage")?.activity.phase === "generating", { timeout: patience });
     await page.keyboard.press("Escape");
     await page.waitForFunction(() => document.querySelector("kiln-studio")?.shadowRoot?.querySelector("kiln-stage")?.activity.phase === "idle", { timeout: patience });
-    await page.waitForSelector(">>> .go.primary");
+    await find(page, ".go.primary");
+  },
+  { timeout: patience },
+);
+
+check(
+  "the embeddable element computes in a strict page, its worker inside",
+  async ({ page, site, strayHosts }) => {
+    await page.goto(`${site.pages}webgpu.html`);
+    const outcome = await page.evaluate(async (element, baseUrl) => {
+      await import(element);
+      const kiln = document.createElement("kiln-text-to-image");
+      Object.assign(kiln, { baseUrl, prompt: "red apple", seed: "7", steps: 1, guidance: 1 });
+      const phases: string[] = [];
+      kiln.addEventListener("kiln-activity", () => {
+        if (phases.at(-1) !== kiln.activity.phase) phases.push(kiln.activity.phase);
+        if (kiln.activity.phase === "generating") kiln.cancel();
+      });
+      document.body.append(kiln);
+      const result = await kiln.generate();
+      await kiln.updateComplete;
+      const { activity } = kiln;
+      return { phases, result: result === null, problem: activity.phase === "failed" ? activity.problem.detail : "" };
+    }, site.element, site.url);
+    assert.deepEqual(outcome, { phases: ["loading", "generating", "idle"], result: true, problem: "" });
+    assert.deepEqual(strayHosts(), []);
   },
   { timeout: patience },
 );
@@ -68,8 +94,7 @@ check(
     try {
       const page = await browser.newPage();
       await page.goto(site.url);
-      const shown = await page.waitForSelector(">>> kiln-unsupported >>> .page");
-      const words = (await shown?.evaluate((element) => element.textContent)) ?? "";
+      const words = await text(page, "kiln-unsupported", ".page");
       for (const name of ["Chrome", "Firefox", "Safari", "chrome://flags"]) assert.ok(words.includes(name), `no word of ${name} in: ${words}`);
     } finally {
       await browser.close();
@@ -87,11 +112,8 @@ async function openStudio(page: Page, url: string, chosen: Partial<Settings>): P
 
 /** Types a prompt and starts with the keyboard. */
 async function type(page: Page, prompt: string): Promise<void> {
-  const area = await page.waitForSelector(">>> #prompt");
-  await area?.type(prompt);
-  await page.keyboard.down("Control");
-  await page.keyboard.press("Enter");
-  await page.keyboard.up("Control");
+  await (await find(page, "#prompt")).type(prompt);
+  await pressGenerate(page);
 }
 
 interface Shown {
@@ -114,7 +136,7 @@ async function pictureOf(page: Page): Promise<Shown> {
 
 /** The gallery's file holds recipe and mark. */
 async function checkMarks(page: Page, recipe: Recipe): Promise<void> {
-  await page.waitForSelector(">>> kiln-gallery >>> li img");
+  await find(page, "kiln-gallery", "li img");
   const png = await page.evaluate(() => [...(document.querySelector("kiln-studio")?.shadowRoot?.querySelector("kiln-gallery")?.pictures[0].png ?? [])]);
   const found = await inspect(new Blob([Uint8Array.from(png)]));
   assert.deepEqual(found, { madeByKiln: true, recipe, digitalSourceType: trainedAlgorithmicMedia });
