@@ -5,6 +5,7 @@ struct Params {
   out_pixels: u32, out_width: u32, out_channels: u32,
   kernel_width: u32, taps: u32, stride: u32, top: i32, left: i32, upsample: u32,
   rows: u32, // N * H' * W'
+  row_tiles: u32, col_tiles: u32, batches: u32, splits: u32, // batches is 1
   x_offset: u32, weight_offset: u32, bias_offset: u32, channel_bias_offset: u32, residual_offset: u32, out_offset: u32,
 }
 @group(0) @binding(0) var<storage, read>       x: array<vec4<x_scalar>>;                       // [N, H, W, I]
@@ -17,11 +18,16 @@ struct Params {
 override BIAS: bool;
 override CHANNEL_BIAS: bool;
 override RESIDUAL: bool;
+override PARTIAL: bool; // out is f32 [splits, rows, O], sums of a part of the terms
+var<private> part: u32;
 override ACTIVATION: u32;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  gemm(workgroup.xy, lane);
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile = tile_of(flat_workgroup(workgroup, grid));
+  if (tile.z >= params.splits) { return; }
+  part = tile.z;
+  gemm(tile.xy, tile.z, lane);
 }
 
 fn taps() -> u32 { return params.taps; }
@@ -65,6 +71,10 @@ fn bias_quad(col: u32) -> vec4f {
 
 fn store_quad(row: u32, col: u32, sums: vec4f, bias: vec4f) {
   if (row >= params.rows || col >= params.out_channels) { return; }
+  if (PARTIAL) {
+    out[((part * params.rows + row) * params.out_channels + col) / 4] = vec4<out_scalar>(sums);
+    return;
+  }
   var value = sums + bias;
   if (CHANNEL_BIAS) { value += vec4f(channel_bias[(params.channel_bias_offset + row / params.out_pixels * params.out_channels + col) / 4]); }
   value = activate_quad(ACTIVATION, value);

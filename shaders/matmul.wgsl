@@ -2,6 +2,7 @@
 // Everything is read in quads of four neighbours: K and N are multiples of 4. Rows lie params.*_row quads apart, matrices params.*_batch quads.
 struct Params {
   m: u32, n: u32, quads: u32, scale: f32, // quads = K / 4
+  row_tiles: u32, col_tiles: u32, batches: u32, splits: u32,
   a_offset: u32, a_batch: u32, a_row: u32,
   b_offset: u32, b_batch: u32, b_row: u32,
   bias_offset: u32,
@@ -17,13 +18,18 @@ struct Params {
 override TRANSPOSE_B: bool;
 override BIAS: bool;
 override RESIDUAL: bool;
+override PARTIAL: bool; // out is f32 [splits, M, N], sums of a part of the terms
 override ACTIVATION: u32;
 var<private> batch: u32;
+var<private> part: u32;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  batch = workgroup.z;
-  gemm(workgroup.yx, lane);
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile = tile_of(flat_workgroup(workgroup, grid));
+  if (tile.z >= params.batches * params.splits) { return; }
+  batch = tile.z / params.splits;
+  part = tile.z % params.splits;
+  gemm(tile.xy, tile.z % params.splits, lane);
 }
 
 fn taps() -> u32 { return 1; }
@@ -57,6 +63,10 @@ fn bias_quad(col: u32) -> vec4f {
 
 fn store_quad(row: u32, col: u32, sums: vec4f, bias: vec4f) {
   if (row >= params.m || col >= params.n) { return; }
+  if (PARTIAL) {
+    out[((part * params.m + row) * params.n + col) / 4] = vec4<out_scalar>(sums);
+    return;
+  }
   var value = sums * params.scale + bias;
   value = activate_quad(ACTIVATION, value);
   if (RESIDUAL) { value += vec4f(residual[(params.residual_offset + col) / 4 + batch * params.residual_batch + row * params.residual_row]); }

@@ -7,7 +7,7 @@ const LANES = 8;
 const GROUPS = ROWS / GROUP;
 var<private> sums: array<vec4f, ROWS>;
 
-fn gemm(tile: vec2u, lane: u32) {
+fn gemm(tile: vec2u, split: u32, lane: u32) { // never split: params.splits is 1
   let row0 = tile.x * ROWS;
   let col = tile.y * 32 + 4 * lane;
   let bias = bias_quad(col); // before anything is stored, so that it is read once

@@ -3,13 +3,13 @@ import source from "/shaders/conv2d.wgsl?raw";
 import { BYTES } from "../tensor/dtype.ts";
 import { expectShape, formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
-import { type Activation, ACTIVATIONS } from "./activation.ts";
+import type { Activation } from "./activation.ts";
 import { bandsOf } from "./bands.ts";
 import { copyInto } from "./copy.ts";
-import { defineGemm, type GemmKernel } from "./gemm.ts";
+import { type Choice, defineGemm } from "./gemm.ts";
 import { ceilToQuad, inQuads, padRows } from "./pad.ts";
 
-const gemm = defineGemm("conv2d", source, ["x", "weight", "bias", "channel_bias", "residual", "out"]);
+const gemm = defineGemm("conv2d", source, ["x", "weight"], "x");
 
 export interface Conv2dOptions {
   /** [O] */
@@ -68,18 +68,18 @@ function launch(x: Tensor, weight: Tensor, out: Tensor, options: Launch): void {
   const [images, height, width, channels] = x.shape;
   const [, outHeight, outWidth, outChannels] = out.shape;
   const [, kernelHeight, kernelWidth] = weight.shape;
-  const variant = gemm.choose(x.gpu, images * outHeight * outWidth, outChannels);
+  const choice = gemm.choose(x.gpu, images * outHeight * outWidth, outChannels, kernelHeight * kernelWidth * channels);
   const rowBytes = [outWidth * outChannels * BYTES[out.dtype], (Math.ceil(stride / upsample) * width * channels * BYTES[x.dtype])];
   const rowFlops = 2 * outWidth * outChannels * kernelHeight * kernelWidth * channels;
   const rows = images * Math.max(outHeight, Math.ceil((height * upsample) / stride));
-  if (bandsOf(x.gpu, "conv2d", rows, { rowBytes, rowFlops, strided: true }).length === 1) return run(x, weight, out, variant, options);
+  if (bandsOf(x.gpu, "conv2d", rows, { rowBytes, rowFlops, strided: true }).length === 1) return run(x, weight, out, choice, options);
   const [top] = padding;
   for (let image = 0; image < images; image++) {
     const one = x.slice(0, image, image + 1);
     for (const { start, end } of bandsOf(x.gpu, "conv2d", outHeight, { rowBytes, rowFlops, halo: Math.ceil((kernelHeight * upsample) / stride), strided: true })) {
       const first = Math.max(0, Math.floor((start * stride - top) / upsample));
       const last = Math.min(height, Math.floor(((end - 1) * stride - top + kernelHeight - 1) / upsample) + 1);
-      run(one.slice(1, first, Math.max(first + 1, last)), weight, out.slice(0, image, image + 1).slice(1, start, end), variant, {
+      run(one.slice(1, first, Math.max(first + 1, last)), weight, out.slice(0, image, image + 1).slice(1, start, end), choice, {
         ...options,
         padding: [top - start * stride + first * upsample, 0, padding[2], padding[3]],
         channelBias: channelBias?.slice(0, image, image + 1),
@@ -89,24 +89,22 @@ function launch(x: Tensor, weight: Tensor, out: Tensor, options: Launch): void {
   }
 }
 
-function run(x: Tensor, weight: Tensor, out: Tensor, variant: ReturnType<GemmKernel["choose"]>, { stride, padding: [top, , left], upsample, bias, channelBias, residual, activation = "none" }: Launch): void {
+function run(x: Tensor, weight: Tensor, out: Tensor, choice: Choice, { stride, padding: [top, , left], upsample, bias, channelBias, residual, activation }: Launch): void {
   const [images, height, width, channels] = x.shape;
-  const [, outHeight, outWidth, outChannels] = out.shape;
+  const [, outHeight, outWidth, cols] = out.shape;
   const [, kernelHeight, kernelWidth] = weight.shape;
-  const rows = images * outHeight * outWidth;
-  variant.kernel.run(
-    { x, weight, bias: bias ?? weight, channel_bias: channelBias ?? x, residual: residual ?? x, out },
-    {
-      rows, height, width, stride, top, left,
-      quads: channels / 4, upsample: upsample - 1,
-      out_pixels: outHeight * outWidth, out_width: outWidth, out_channels: outChannels,
-      kernel_width: kernelWidth, taps: kernelHeight * kernelWidth,
+  const taps = kernelHeight * kernelWidth;
+  const pixels = outHeight * outWidth;
+  const rows = images * pixels;
+  gemm.run(choice, {
+    operands: { x, weight },
+    params: {
+      rows, taps, height, width, stride, top, left,
+      quads: channels / 4, upsample: upsample - 1, kernel_width: kernelWidth,
+      out_pixels: pixels, out_width: outWidth, out_channels: cols,
     },
-    [Math.ceil(rows / variant.tile[0]), Math.ceil(outChannels / variant.tile[1]), 1],
-    {
-      flops: 2 * out.size * kernelHeight * kernelWidth * channels,
-      constants: { BIAS: bias ? 1 : 0, CHANNEL_BIAS: channelBias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
-      defines: variant.defines,
-    },
-  );
+    out, rows, cols, pixels,
+    batch: 1, terms: taps * channels,
+    epilogue: { bias, channelBias, residual, activation },
+  });
 }

@@ -3,13 +3,13 @@ import source from "/shaders/matmul.wgsl?raw";
 import { BYTES, type DType } from "../tensor/dtype.ts";
 import { broadcastShapes, expectShape, formatShape, type Shape, ShapeError, sizeOf } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
-import { type Activation, ACTIVATIONS } from "./activation.ts";
+import type { Activation } from "./activation.ts";
 import { bandsOf } from "./bands.ts";
 import { copyInto } from "./copy.ts";
 import { defineGemm } from "./gemm.ts";
 import { ceilToQuad, inQuads, padRows } from "./pad.ts";
 
-const gemm = defineGemm("matmul", source, ["a", "b", "bias", "residual", "out"]);
+const gemm = defineGemm("matmul", source, ["a", "b"], "b");
 
 export interface MatmulOptions {
   /** a is stored [..., K, M]. */
@@ -82,7 +82,7 @@ function matrices(x: Tensor, lead: Shape): Tensor {
 
 /** a [batch, M, K], b [batch, K, N] or [batch, N, K], residual and out [batch, M, N]: in one launch, matrix by matrix, or in bands of rows of out. */
 function launch(a: Tensor, b: Tensor, residual: Tensor | undefined, out: Tensor, options: MatmulOptions): void {
-  const { transposeB = false, bias, activation = "none", scale = 1 } = options;
+  const { transposeB = false, bias, activation, scale = 1 } = options;
   const [batch, m, n] = out.shape;
   const k = a.dim(2);
   const { gpu } = out;
@@ -93,25 +93,21 @@ function launch(a: Tensor, b: Tensor, residual: Tensor | undefined, out: Tensor,
     for (let i = 0; i < batch; i++) launch(a.slice(0, i, i + 1), b.slice(0, i, i + 1), residual?.slice(0, i, i + 1), out.slice(0, i, i + 1), options);
     return;
   }
-  const { kernel, defines, tile } = gemm.choose(gpu, m, n);
+  const choice = gemm.choose(gpu, m, n, k, batch);
   for (const { start, end } of bandsOf(gpu, "matmul", m, { rowBytes, rowFlops: batch * rowFlops, strided: true })) {
-    const partA = a.slice(1, start, end);
-    const partResidual = residual?.slice(1, start, end);
-    kernel.run(
-      { a: partA, b, bias: bias ?? b, residual: partResidual ?? partA, out: out.slice(1, start, end) },
-      {
-        m: end - start, n, quads: k / 4, scale,
+    gemm.run(choice, {
+      operands: { a: a.slice(1, start, end), b },
+      params: {
+        n, m: end - start, quads: k / 4, scale,
         a_batch: a.strides[0] / 4, a_row: a.strides[1] / 4,
         b_batch: b.strides[0] / 4, b_row: b.strides[1] / 4,
         residual_batch: (residual?.strides[0] ?? 0) / 4, residual_row: (residual?.strides[1] ?? 0) / 4,
         out_batch: out.strides[0] / 4, out_row: out.strides[1] / 4,
       },
-      [Math.ceil(n / tile[1]), Math.ceil((end - start) / tile[0]), batch],
-      {
-        flops: batch * (end - start) * rowFlops,
-        constants: { TRANSPOSE_B: Number(transposeB), BIAS: bias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
-        defines,
-      },
-    );
+      constants: { TRANSPOSE_B: Number(transposeB) },
+      out: out.slice(1, start, end),
+      batch, rows: end - start, cols: n, terms: k, pixels: 1,
+      epilogue: { bias, activation, scale, residual: residual?.slice(1, start, end) },
+    });
   }
 }

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import type { Activation } from "../../src/kernels/activation.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
-import { GEMM_VARIANTS, pinGemm, variantFor } from "../../src/kernels/gemm.ts";
+import { GEMM_VARIANTS, pinGemm, splitsFor, variantFor } from "../../src/kernels/gemm.ts";
 import { read } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { activation as activationOf } from "./references.ts";
@@ -93,7 +93,14 @@ describe("matmul", () => {
     await fc.assert(fc.asyncProperty(shapes, (shape) => check(gpu, { ...shape, ...constant })), { numRuns: 20 });
   });
 
-  it.each(GEMM_VARIANTS.filter((name) => gpu.features.subgroups || !name.startsWith("lanes")))("equals it in variant %s", async (variant) => {
+  it("equals it with the terms split over workgroups", { timeout: 240_000 }, async () => {
+    const pinned = await testGpu();
+    pinGemm(pinned, "medium", 3);
+    await check(pinned, { ...plain, ...{ m: 45, n: 34, k: 77, scale: 0.5, residual: true, activation: "gelu" } });
+    pinned.destroy();
+  });
+
+  it.each(GEMM_VARIANTS.filter((name) => gpu.features.subgroups || !name.startsWith("lanes")))("equals it in variant %s", { timeout: 240_000 }, async (variant) => {
     const pinned = await testGpu();
     pinGemm(pinned, variant);
     for (const size of [{ m: 133, n: 70, k: 36 }, { m: 1, n: 300, k: 77 }, { m: 64, n: 128, k: 8 }]) await check(pinned, { ...plain, ...size });
@@ -103,6 +110,8 @@ describe("matmul", () => {
   it("chooses a variant by the shape", () => {
     const hardware = new Gpu(null, gpu.limits, gpu.features, "hardware");
     expect([[1, 1280], [256, 320], [4096, 2560]].map(([m, n]) => variantFor(hardware, m, n))).toEqual(["thin", "medium", "large"]);
+    expect(splitsFor("medium", 64, 1280, 23040, 1)).toBe(3);
+    expect([splitsFor("large", 4096, 2560, 320, 1), splitsFor("medium", 64, 64, 64, 1), splitsFor("lanes8", 64, 64, 4096, 1)]).toEqual([1, 1, 1]);
     const software = new Gpu(null, gpu.limits, { ...gpu.features, subgroups: false }, "software", { software: true, subgroupSize: 0 });
     expect(variantFor(software, 64, 64)).toBe("alone");
   });
