@@ -2,8 +2,8 @@
 import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 
-/** Systems kill a GPU job that runs for about two seconds; the slowest GPUs of use do some 100 GFLOP/s. */
-export const MAX_FLOPS = 16e9;
+/** The most that one launch does: systems kill a GPU job that runs for about two seconds, and the slowest GPUs of use do some 100 GFLOP/s. Tests lower it. */
+export const LAUNCH = { flops: 16e9 };
 
 /** Rows start … end-1. */
 export interface Band {
@@ -25,10 +25,10 @@ export interface BandOptions {
 export function bandsOf(gpu: Gpu, what: string, rows: number, { rowBytes, rowFlops = 0, halo = 0, strided = false }: BandOptions): Band[] {
   const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment: alignment } = gpu.limits;
   const largest = Math.max(...rowBytes);
-  if (rows * largest <= limit && rows * rowFlops <= MAX_FLOPS) return [{ start: 0, end: rows }];
+  if (rows * largest <= limit && rows * rowFlops <= LAUNCH.flops) return [{ start: 0, end: rows }];
   const step = strided ? 1 : rowBytes.map((bytes) => alignment / commonDivisor(alignment, bytes)).reduce((a, b) => Math.max(a, b), 1);
   const fitting = Math.floor((limit - (strided ? alignment : 0)) / largest) - halo;
-  const timely = Math.floor(MAX_FLOPS / Math.max(1, rowFlops));
+  const timely = Math.floor(LAUNCH.flops / Math.max(1, rowFlops));
   const height = Math.max(step, Math.floor(Math.min(fitting, timely) / step) * step);
   if (height > fitting) throw new GpuError("unsupported", `${what}: ${height + halo} rows of ${largest} bytes, this device binds ${limit} at once`);
   return Array.from({ length: Math.ceil(rows / height) }, (_, i) => ({ start: i * height, end: Math.min(rows, (i + 1) * height) }));

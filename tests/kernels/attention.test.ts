@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { attention } from "../../src/kernels/attention.ts";
+import { LAUNCH } from "../../src/kernels/bands.ts";
 import { upload } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { expectClose, type Float, lcg, random } from "./values.ts";
@@ -107,6 +108,13 @@ describe("attention", () => {
   it("keeps very large logits finite", () => check({ ...plain, magnitude: 60, keys: 50, scale: 1 }));
 
   it("gives the value of the one key that the mask leaves", () => check({ ...plain, hidden: 1, queries: 70, keys: 70 }));
+
+  it("gives the same in bands of queries", async () => {
+    const whole = LAUNCH.flops;
+    LAUNCH.flops = 20_000;
+    await check({ ...plain, queries: 70, keys: 70, causal: true, hidden: 0.5, batch: 2 });
+    LAUNCH.flops = whole;
+  });
 
   it("reads views of one fused projection", async () => {
     const [length, heads, size] = [13, 2, 8];

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import type { Activation } from "../../src/kernels/activation.ts";
 import { conv2d } from "../../src/kernels/conv2d.ts";
-import { GEMM_VARIANTS, pinGemm } from "../../src/kernels/gemm.ts";
+import { pinGemm } from "../../src/kernels/gemm.ts";
 import { read } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { activation as activationOf } from "./references.ts";
@@ -125,7 +125,7 @@ describe("conv2d", () => {
     pinned.destroy();
   });
 
-  it.each(GEMM_VARIANTS.filter((name) => gpu.features.subgroups || !name.startsWith("lanes")))("equals them in variant %s", { timeout: 240_000 }, async (variant) => {
+  it.each(["alone", "thin"] as const)("equals them in variant %s", { timeout: 240_000 }, async (variant) => {
     const pinned = await testGpu();
     pinGemm(pinned, variant);
     for (const change of [{ channels: 20, outChannels: 36, images: 2 }, { height: 17, width: 9, outChannels: 70 }]) await run(pinned, { ...plain, ...change });
