@@ -66,8 +66,9 @@ check(
   "the embeddable element computes in a strict page, its worker inside",
   async ({ page, site, strayHosts }) => {
     await page.goto(`${site.pages}webgpu.html`);
-    const outcome = await page.evaluate(async (element, baseUrl) => {
-      await import(element);
+    await page.addScriptTag({ url: site.element, type: "module" });
+    const outcome = await page.evaluate(async (baseUrl) => {
+      await customElements.whenDefined("kiln-text-to-image");
       const kiln = document.createElement("kiln-text-to-image");
       Object.assign(kiln, { baseUrl, prompt: "red apple", seed: "7", steps: 1, guidance: 1 });
       const phases: string[] = [];
@@ -80,7 +81,7 @@ check(
       await kiln.updateComplete;
       const { activity } = kiln;
       return { phases, result: result === null, problem: activity.phase === "failed" ? activity.problem.detail : "" };
-    }, site.element, site.url);
+    }, site.url);
     assert.deepEqual(outcome, { phases: ["loading", "generating", "idle"], result: true, problem: "" });
     assert.deepEqual(strayHosts(), []);
   },
