@@ -21,6 +21,7 @@ override RESIDUAL: bool;
 override PARTIAL: bool; // out is f32 [splits, rows, O], sums of a part of the terms
 var<private> part: u32;
 override ACTIVATION: u32;
+override ACTIVATE_LAST: bool; // after the residual
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -77,8 +78,9 @@ fn store_quad(row: u32, col: u32, sums: vec4f, bias: vec4f) {
   }
   var value = sums + bias;
   if (CHANNEL_BIAS) { value += vec4f(channel_bias[(params.channel_bias_offset + row / params.out_pixels * params.out_channels + col) / 4]); }
-  value = activate_quad(ACTIVATION, value);
+  if (!ACTIVATE_LAST) { value = activate_quad(ACTIVATION, value); }
   let at = (row * params.out_channels + col) / 4;
   if (RESIDUAL) { value += vec4f(residual[params.residual_offset / 4 + at]); }
+  if (ACTIVATE_LAST) { value = activate_quad(ACTIVATION, value); }
   out[params.out_offset / 4 + at] = vec4<out_scalar>(value);
 }

@@ -20,6 +20,7 @@ override BIAS: bool;
 override RESIDUAL: bool;
 override PARTIAL: bool; // out is f32 [splits, M, N], sums of a part of the terms
 override ACTIVATION: u32;
+override ACTIVATE_LAST: bool; // after the residual
 var<private> batch: u32;
 var<private> part: u32;
 
@@ -68,7 +69,8 @@ fn store_quad(row: u32, col: u32, sums: vec4f, bias: vec4f) {
     return;
   }
   var value = sums * params.scale + bias;
-  value = activate_quad(ACTIVATION, value);
+  if (!ACTIVATE_LAST) { value = activate_quad(ACTIVATION, value); }
   if (RESIDUAL) { value += vec4f(residual[(params.residual_offset + col) / 4 + batch * params.residual_batch + row * params.residual_row]); }
+  if (ACTIVATE_LAST) { value = activate_quad(ACTIVATION, value); }
   out[(params.out_offset + col) / 4 + batch * params.out_batch + row * params.out_row] = vec4<out_scalar>(value);
 }

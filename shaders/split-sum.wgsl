@@ -13,6 +13,7 @@ override BIAS: bool;
 override CHANNEL_BIAS: bool;
 override RESIDUAL: bool;
 override ACTIVATION: u32;
+override ACTIVATE_LAST: bool; // after the residual
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -25,7 +26,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
   let row = i / (params.cols / 4);
   if (BIAS) { value += vec4f(bias[params.bias_offset / 4 + col]); }
   if (CHANNEL_BIAS) { value += vec4f(channel_bias[params.channel_bias_offset / 4 + row / params.pixels * (params.cols / 4) + col]); }
-  value = activate_quad(ACTIVATION, value);
+  if (!ACTIVATE_LAST) { value = activate_quad(ACTIVATION, value); }
   if (RESIDUAL) { value += vec4f(residual[params.residual_offset / 4 + i]); }
+  if (ACTIVATE_LAST) { value = activate_quad(ACTIVATION, value); }
   out[params.out_offset / 4 + i] = vec4<out_scalar>(value);
 }

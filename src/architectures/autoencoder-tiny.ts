@@ -1,5 +1,5 @@
 // AutoencoderTiny: a small distilled autoencoder, convolutions only (Bohan 2023, github.com/madebyollin/taesd), as diffusers computes it. Channels last.
-import { type Activation, activate } from "../kernels/activation.ts";
+import type { Activation } from "../kernels/activation.ts";
 import { affine, clamp, tanh } from "../kernels/elementwise.ts";
 import { upsampleNearest } from "../kernels/upsample.ts";
 import { Config, ConfigError } from "../nn/config.ts";
@@ -49,7 +49,7 @@ export class AutoencoderTinyBlock {
     const [first, second, third] = this.conv;
     const { activation } = this;
     const h = second.forward(first.forward(x, { activation }), { activation });
-    return activate(third.forward(h, { residual: x }), "relu");
+    return third.forward(h, { residual: x, activation: "relu", activateLast: true });
   }
 }
 

@@ -18,8 +18,9 @@ export interface Conv2dOptions {
   /** Zeros around x: one number, or [top, bottom, left, right]. */
   readonly padding?: number | readonly [top: number, bottom: number, left: number, right: number];
   readonly activation?: Activation;
-  /** [N, H', W', O], added after the activation. */
+  /** [N, H', W', O], added after the activation; before it with `activateLast`. */
   readonly residual?: Tensor;
+  readonly activateLast?: boolean;
   /** [N, O], added before the activation, such as a time embedding. */
   readonly channelBias?: Tensor;
   /** Repeats every pixel of x so often in both directions first; the larger picture is never stored. */
@@ -51,6 +52,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   launch(quads(x, terms), quads(perOutput, cols * kernelHeight * kernelWidth * terms).reshape([cols, kernelHeight, kernelWidth, terms]), target, {
     stride, upsample,
     activation: options.activation,
+    activateLast: options.activateLast,
     padding: [top, bottom, left, right],
     bias: bias && quads(bias, cols),
     channelBias: channelBias && quads(channelBias, cols),
@@ -89,7 +91,7 @@ function launch(x: Tensor, weight: Tensor, out: Tensor, options: Launch): void {
   }
 }
 
-function run(x: Tensor, weight: Tensor, out: Tensor, choice: Choice, { stride, padding: [top, , left], upsample, bias, channelBias, residual, activation }: Launch): void {
+function run(x: Tensor, weight: Tensor, out: Tensor, choice: Choice, { stride, padding: [top, , left], upsample, bias, channelBias, residual, activation, activateLast }: Launch): void {
   const [images, height, width, channels] = x.shape;
   const [, outHeight, outWidth, cols] = out.shape;
   const [, kernelHeight, kernelWidth] = weight.shape;
@@ -105,6 +107,6 @@ function run(x: Tensor, weight: Tensor, out: Tensor, choice: Choice, { stride, p
     },
     out, rows, cols, pixels,
     batch: 1, terms: taps * channels,
-    epilogue: { bias, channelBias, residual, activation },
+    epilogue: { bias, channelBias, residual, activation, activateLast },
   });
 }

@@ -43,6 +43,8 @@ export interface Epilogue {
   readonly channelBias?: Tensor; // [rows / pixels, cols]
   readonly residual?: Tensor; // [rows, cols]
   readonly activation?: Activation;
+  /** The activation follows the residual instead of preceding it. */
+  readonly activateLast?: boolean;
   readonly scale?: number;
 }
 
@@ -116,10 +118,10 @@ export function defineGemm(name: string, source: string, operands: readonly stri
 const sumKernel = defineKernel({ name: "split-sum", source: splitSum, includes: [grid, activationSource], strided: ["bias", "channel_bias", "residual", "out"] });
 
 /** Operands that are not given are bound to another one; the shader does not read them. */
-function bindEpilogue({ bias, channelBias, residual, activation = "none" }: Epilogue, spare: Tensor): { operands: Record<string, Tensor>; constants: Record<string, number> } {
+function bindEpilogue({ bias, channelBias, residual, activation = "none", activateLast = false }: Epilogue, spare: Tensor): { operands: Record<string, Tensor>; constants: Record<string, number> } {
   return {
     operands: { bias: bias ?? spare, channel_bias: channelBias ?? spare, residual: residual ?? spare },
-    constants: { BIAS: bias ? 1 : 0, CHANNEL_BIAS: channelBias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation] },
+    constants: { BIAS: bias ? 1 : 0, CHANNEL_BIAS: channelBias ? 1 : 0, RESIDUAL: residual ? 1 : 0, ACTIVATION: ACTIVATIONS[activation], ACTIVATE_LAST: Number(activateLast) },
   };
 }
 

@@ -19,8 +19,9 @@ export interface MatmulOptions {
   /** [N], added before the activation. */
   readonly bias?: Tensor;
   readonly activation?: Activation;
-  /** [..., M, N], added after the activation. */
+  /** [..., M, N], added after the activation; before it with `activateLast`. */
   readonly residual?: Tensor;
+  readonly activateLast?: boolean;
   /** A factor of the product, before the bias. */
   readonly scale?: number;
   /** Of the result; a's unless given. */
@@ -82,7 +83,7 @@ function matrices(x: Tensor, lead: Shape): Tensor {
 
 /** a [batch, M, K], b [batch, K, N] or [batch, N, K], residual and out [batch, M, N]: in one launch, matrix by matrix, or in bands of rows of out. */
 function launch(a: Tensor, b: Tensor, residual: Tensor | undefined, out: Tensor, options: MatmulOptions): void {
-  const { transposeB = false, bias, activation, scale = 1 } = options;
+  const { transposeB = false, bias, activation, activateLast, scale = 1 } = options;
   const [batch, m, n] = out.shape;
   const k = a.dim(2);
   const { gpu } = out;
@@ -107,7 +108,7 @@ function launch(a: Tensor, b: Tensor, residual: Tensor | undefined, out: Tensor,
       constants: { TRANSPOSE_B: Number(transposeB) },
       out: out.slice(1, start, end),
       batch, rows: end - start, cols: n, terms: k, pixels: 1,
-      epilogue: { bias, activation, scale, residual: residual?.slice(1, start, end) },
+      epilogue: { bias, activation, activateLast, scale, residual: residual?.slice(1, start, end) },
     });
   }
 }

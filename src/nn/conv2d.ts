@@ -25,7 +25,7 @@ export class Conv2d {
   }
 
   /** x [N, H, W, I] → [N, H', W', O]. */
-  forward(x: Tensor, epilogue: Pick<Conv2dOptions, "activation" | "residual" | "channelBias" | "upsample"> = {}): Tensor {
+  forward(x: Tensor, epilogue: Pick<Conv2dOptions, "activation" | "activateLast" | "residual" | "channelBias" | "upsample"> = {}): Tensor {
     return conv2d(x, this.weight, { bias: this.bias ?? undefined, stride: this.#stride, padding: this.#padding, ...epilogue });
   }
 }

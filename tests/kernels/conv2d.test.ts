@@ -27,6 +27,7 @@ interface Case {
   bias: boolean;
   channelBias: boolean;
   residual: boolean;
+  activateLast?: boolean;
   types: [x: Float, weight: Float];
   seed: number;
   size: number;
@@ -68,8 +69,8 @@ async function run(on: Gpu, c: Case, compare = true): Promise<ArrayLike<number>>
   const bias = c.bias ? random(on, [c.outChannels], weightType, c.seed + 2) : undefined;
   const channelBias = c.channelBias ? random(on, [c.images, c.outChannels], xType, c.seed + 3) : undefined;
   const residual = c.residual ? random(on, [c.images, height, width, c.outChannels], xType, c.seed + 4) : undefined;
-  const { stride, padding, upsample, activation } = c;
-  using out = conv2d(x.tensor, weight.tensor, { stride, padding, upsample, activation, bias: bias?.tensor, channelBias: channelBias?.tensor, residual: residual?.tensor });
+  const { stride, padding, upsample, activation, activateLast = false } = c;
+  using out = conv2d(x.tensor, weight.tensor, { stride, padding, upsample, activation, activateLast, bias: bias?.tensor, channelBias: channelBias?.tensor, residual: residual?.tensor });
   for (const known of [x, weight, bias, channelBias, residual]) known?.tensor.dispose();
   expect(out.shape).toEqual([c.images, height, width, c.outChannels]);
   if (!compare) return read(out);
@@ -91,7 +92,8 @@ async function run(on: Gpu, c: Case, compare = true): Promise<ArrayLike<number>>
               }
             }
           }
-          expected.push(activationOf(activation, sum) + (residual?.values[expected.length] ?? 0));
+          const skip = residual?.values[expected.length] ?? 0;
+          expected.push(activateLast ? activationOf(activation, sum + skip) : activationOf(activation, sum) + skip);
         }
       }
     }
@@ -113,6 +115,7 @@ describe("conv2d", () => {
     ["3×3, channels no multiple of 4", { channels: 30, outChannels: 34, height: 9, width: 9 }],
     ["1×1", { kernel: 1, padding: 0, channels: 36, outChannels: 50, height: 9, width: 9 }],
     ["diffusers' downsampler", { stride: 2, padding: [0, 1, 0, 1], channels: 32, outChannels: 32, height: 12, width: 12 }],
+    ["the activation last", { residual: true, activation: "relu", activateLast: true }],
     ["the upsampler", { upsample: 2, channels: 32, outChannels: 32, height: 7, width: 9 }],
   ])("equals them: %s", async (_, change) => {
     await run(gpu, { ...plain, ...change });
