@@ -193,7 +193,7 @@ if __name__ == "__main__":
     parser.add_argument("--names", type=int, default=300)
     parser.add_argument("--languages", nargs="+", default=["en", "ru"])
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--guidance", type=float, default=1.5)
+    parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--scheduler", default="ddim", choices=["ddim", "dpmpp-2m"])
     parser.add_argument("--sheet", default=f"{here}/contact-sheet.png", help="'' for none")
     main(parser.parse_args())
