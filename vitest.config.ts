@@ -12,7 +12,7 @@ export default defineConfig({
     // A Dawn instance does not survive its thread, and a process of its own also keeps device loss to one file.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000, // a software GPU compiles shaders at their first launch, slowly where the machine is busy
+    hookTimeout: 300_000,
   },
 });
