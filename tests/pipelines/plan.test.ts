@@ -21,7 +21,14 @@ const MIB = 2 ** 20;
 function folderOf(id: string, model: Model): ModelFolder {
   const consistency = model.unet.config.time_cond_proj_dim != null;
   const json: Record<string, unknown> = {
-    "model_index.json": { _class_name: consistency ? "LatentConsistencyModelPipeline" : "StableDiffusionPipeline" },
+    "model_index.json": {
+      _class_name: consistency ? "LatentConsistencyModelPipeline" : "StableDiffusionPipeline",
+      text_encoder: ["transformers", "CLIPTextModel"],
+      tokenizer: ["transformers", "CLIPTokenizer"],
+      unet: ["diffusers", "UNet2DConditionModel"],
+      vae: ["diffusers", "AutoencoderKL"],
+      scheduler: ["diffusers", consistency ? "LCMScheduler" : "PNDMScheduler"],
+    },
     "scheduler/scheduler_config.json": { _class_name: consistency ? "LCMScheduler" : "PNDMScheduler", skip_prk_steps: true },
     "tokenizer/tokenizer_config.json": { tokenizer_class: "CLIPTokenizer", model_max_length: 77 },
     ...Object.fromEntries(Object.entries(model).map(([part, { config }]) => [`${part}/config.json`, config])),
