@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "vite";
 import { copyModels } from "./tools/build/copy-models.ts";
+import { minifyWgsl } from "./tools/build/minify-wgsl.ts";
 import { serviceWorker } from "./tools/build/service-worker.ts";
 import { findableWorkers, inlineWorkers } from "./tools/build/workers.ts";
 import manifest from "./package.json" with { type: "json" };
@@ -72,9 +73,10 @@ export default defineConfig(({ mode, command }) => {
     root: fileURLToPath(new URL(".", import.meta.url)),
     appType: "mpa", // a missing file is a 404, not the page
     oxc: { target },
-    worker: { format: "es" },
     server: { watch: { ignored: ["**/models/**", "**/dist/**", "**/.cache/**"] } },
     ...build,
+    plugins: [minifyWgsl(), ...(build.plugins ?? [])],
+    worker: { format: "es", plugins: () => [minifyWgsl()], ...build.worker },
     build: { target, cssTarget: target, emptyOutDir: true, reportCompressedSize: true, ...build.build },
   };
 });
