@@ -7,7 +7,8 @@ import { groupNorm } from "../../src/kernels/group-norm.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { read, type Tensor, upload } from "../../src/tensor/tensor.ts";
 import { lcg } from "../kernels/values.ts";
-import type { Contender } from "./measure.ts";
+import { type Contender, difference } from "./measure.ts";
+import type { OnnxModel } from "./onnx.ts";
 import { type Ort, ortRunner, type Tf, tfRunner } from "./peers.ts";
 
 export interface Row {
@@ -188,18 +189,42 @@ export function attentionRow(n: number, m: number, heads: number, size: number):
         };
         list.push({ name: "tfjs", ...tfRunner(tf, { q, k, v }, operation) });
       }
-      if (ort) {
-        const model = {
-          nodes: [{ op: "MultiHeadAttention", domain: "com.microsoft", inputs: ["q", "k", "v"], outputs: ["y"], attributes: { num_heads: { int: heads } } }],
-          inputs: { q: [1, n, width], k: [1, m, width], v: [1, m, width] },
-          outputs: { y: [1, n, width] },
-          weights: {},
-        };
-        list.push({ name: "onnxruntime", ...(await ortRunner(ort, model, { q: q[0], k: k[0], v: v[0] })) });
-      }
+      if (ort) list.push({ name: "onnxruntime", ...(await ortAttention(ort, await list[0].result(), { q, k, v }, [n, m, heads, size])) });
       return list;
     },
   };
+}
+
+/** onnxruntime's fused MultiHeadAttention; where its values are wrong (they are 2.5 % off on lavapipe), products and a softmax. */
+async function ortAttention(ort: Ort, expected: Float32Array, { q, k, v }: Values, [n, m, heads, size]: readonly [number, number, number, number]): ReturnType<typeof ortRunner> {
+  const width = heads * size;
+  const feeds = { q: q[0], k: k[0], v: v[0] };
+  const fused: OnnxModel = {
+    nodes: [{ op: "MultiHeadAttention", domain: "com.microsoft", inputs: ["q", "k", "v"], outputs: ["y"], attributes: { num_heads: { int: heads } } }],
+    inputs: { q: [1, n, width], k: [1, m, width], v: [1, m, width] },
+    outputs: { y: [1, n, width] },
+    weights: {},
+  };
+  const runner = await ortRunner(ort, fused, feeds);
+  if (difference(await runner.result(), expected) < 1e-3) return runner;
+  await runner.release();
+  console.error(`bench: onnxruntime's MultiHeadAttention is wrong on this adapter; its attention ${n} × ${m} is run as MatMul, Softmax, MatMul`);
+  const plain: OnnxModel = {
+    nodes: [
+      { op: "Transpose", inputs: ["q"], outputs: ["a"], attributes: { perm: [0, 2, 1, 3] } },
+      { op: "Transpose", inputs: ["k"], outputs: ["b"], attributes: { perm: [0, 2, 3, 1] } },
+      { op: "Transpose", inputs: ["v"], outputs: ["c"], attributes: { perm: [0, 2, 1, 3] } },
+      { op: "MatMul", inputs: ["a", "b"], outputs: ["s"] },
+      { op: "Mul", inputs: ["s", "scale"], outputs: ["t"] },
+      { op: "Softmax", inputs: ["t"], outputs: ["p"], attributes: { axis: { int: 3 } } },
+      { op: "MatMul", inputs: ["p", "c"], outputs: ["o"] },
+      { op: "Transpose", inputs: ["o"], outputs: ["y"], attributes: { perm: [0, 2, 1, 3] } },
+    ],
+    inputs: { q: [1, n, heads, size], k: [1, m, heads, size], v: [1, m, heads, size] },
+    outputs: { y: [1, n, heads, size] },
+    weights: { scale: { shape: [1], data: Float32Array.of(1 / Math.sqrt(size)) } },
+  };
+  return ortRunner(ort, plain, feeds);
 }
 
 /** Group norm over 32 groups, then SiLU. */
