@@ -1,21 +1,13 @@
-// out[i] = activate(x[i]). One invocation per element of views with strides of their own.
-struct Params {
-  size: u32, x_offset: u32, out_offset: u32,
-  shape1: u32, shape2: u32, shape3: u32, shape4: u32, shape5: u32,
-  x_stride0: u32, x_stride1: u32, x_stride2: u32, x_stride3: u32, x_stride4: u32, x_stride5: u32,
-  out_stride0: u32, out_stride1: u32, out_stride2: u32, out_stride3: u32, out_stride4: u32, out_stride5: u32,
-}
-@group(0) @binding(0) var<storage, read>       x: array<scalar>;
-@group(0) @binding(1) var<storage, read_write> out: array<scalar>;
+// out[i] = activate(x[i]), four neighbours per invocation.
+struct Params { quads: u32, x_offset: u32, out_offset: u32 }
+@group(0) @binding(0) var<storage, read>       x: array<vec4<scalar>>;   // [size]
+@group(0) @binding(1) var<storage, read_write> out: array<vec4<scalar>>; // [size]
 @group(0) @binding(2) var<uniform>             params: Params;
 override ACTIVATION: u32;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = flat_workgroup(workgroup, grid) * 256u + lane;
-  if (i >= params.size) { return; }
-  let at = coordinates(i);
-  let source = params.x_offset + place(at, params.x_stride0, params.x_stride1, params.x_stride2, params.x_stride3, params.x_stride4, params.x_stride5);
-  let to = params.out_offset + place(at, params.out_stride0, params.out_stride1, params.out_stride2, params.out_stride3, params.out_stride4, params.out_stride5);
-  out[to] = scalar(activate(ACTIVATION, f32(x[source])));
+  let i = flat_workgroup(workgroup, grid) * 64 + lane;
+  if (i >= params.quads) { return; }
+  out[params.out_offset / 4 + i] = vec4<scalar>(activate_quad(ACTIVATION, vec4f(x[params.x_offset / 4 + i])));
 }

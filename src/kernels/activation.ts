@@ -3,36 +3,59 @@ import source from "/shaders/activation.wgsl?raw";
 import gegluSource from "/shaders/geglu.wgsl?raw";
 import activation from "/shaders/include/activation.wgsl?raw";
 import grid from "/shaders/include/grid.wgsl?raw";
-import strided from "/shaders/include/strided.wgsl?raw";
+import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import { bandsOf } from "./bands.ts";
+import { copyInto } from "./copy.ts";
 import { defineKernel } from "./kernel.ts";
-import { expectRank, runStrided } from "./strided.ts";
+import { ceilToQuad, inQuads, padRows } from "./pad.ts";
 
-const kernel = defineKernel({ name: "activation", source, includes: [activation, grid, strided], strided: ["x", "out"] });
-const gegluKernel = defineKernel({ name: "geglu", source: gegluSource, includes: [activation, grid, strided], strided: ["value", "gate", "out"] });
+const kernel = defineKernel({ name: "activation", source, includes: [activation, grid], strided: ["x", "out"] });
+const gegluKernel = defineKernel({ name: "geglu", source: gegluSource, includes: [activation, grid], strided: ["value", "gate", "out"] });
 
 /** Their numbers in shaders/include/activation.wgsl. gelu is the exact one, by erf. */
 export const ACTIVATIONS = { none: 0, relu: 1, silu: 2, gelu: 3, "gelu-tanh": 4, "quick-gelu": 5 } as const;
 
 export type Activation = keyof typeof ACTIVATIONS;
 
-/** The activation of every element. x any view up to rank 6 → the same shape. Throws ShapeError. */
+/** The activation of every element. x any view up to rank 6 → the same shape and dtype. Throws ShapeError. */
 export function activate(x: Tensor, kind: Activation): Tensor {
-  expectRank("activate: x", x);
-  const out = empty(x.gpu, x.shape, x.dtype);
-  runStrided(kernel, { x, out }, {}, { ACTIVATION: ACTIVATIONS[kind] });
+  using scope = x.gpu.scope();
+  const out = scope.keep(empty(x.gpu, x.shape, x.dtype));
+  if (x.size === 0) return out;
+  const size = ceilToQuad(x.size);
+  const from = inQuads(padRows(inQuads(x).reshape([1, -1]), size)).reshape([-1, 4]);
+  const target = size === x.size ? out : empty(x.gpu, [size], x.dtype);
+  const to = target.reshape([-1, 4]);
+  for (const { start, end } of bandsOf(x.gpu, "activation", size / 4, { rowBytes: [4 * BYTES[x.dtype]], strided: true })) {
+    kernel.run({ x: from.slice(0, start, end), out: to.slice(0, start, end) }, { quads: end - start }, [Math.ceil((end - start) / 64)], { constants: { ACTIVATION: ACTIVATIONS[kind] } });
+  }
+  if (target !== out) copyInto(target.slice(0, 0, x.size), out.reshape([-1]));
   return out;
 }
 
 /** x[..., :D] * gelu(x[..., D:]). x any view [..., 2D] up to rank 6 → [..., D]. Throws ShapeError. */
 export function geglu(x: Tensor): Tensor {
-  expectRank("geglu: x", x);
   const half = x.dim(-1) / 2;
   if (!Number.isInteger(half)) throw new ShapeError(`geglu: x expected an even last axis, got ${formatShape(x.shape)}`);
-  using value = x.slice(-1, 0, half);
-  using gate = x.slice(-1, half, 2 * half);
-  const out = empty(x.gpu, value.shape, x.dtype);
-  runStrided(gegluKernel, { value, gate, out });
+  using scope = x.gpu.scope();
+  const out = scope.keep(empty(x.gpu, [...x.shape.slice(0, -1), half], x.dtype));
+  if (out.size === 0) return out;
+  const rows = out.size / half;
+  const cols = ceilToQuad(half);
+  const fused = inQuads(x).reshape([rows, 2 * half]);
+  const part = (start: number) => (cols === half ? fused.slice(1, start, start + half) : padRows(fused.slice(1, start, start + half), cols));
+  const [value, gate] = [part(0), part(half)];
+  const target = cols === half ? out.reshape([rows, half]) : empty(x.gpu, [rows, cols], x.dtype);
+  for (const { start, end } of bandsOf(x.gpu, "geglu", rows, { rowBytes: [value.strides[0] * BYTES[x.dtype]], strided: true })) {
+    const quads = ((end - start) * cols) / 4;
+    gegluKernel.run(
+      { value: value.slice(0, start, end), gate: gate.slice(0, start, end), out: target.slice(0, start, end) },
+      { quads, cols: cols / 4, row: value.strides[0] / 4 },
+      [Math.ceil(quads / 64)],
+    );
+  }
+  if (cols !== half) copyInto(target.slice(1, 0, half), out.reshape([rows, half]));
   return out;
 }

@@ -62,3 +62,18 @@ describe.each(dtypes)("geglu, %s", (dtype) => {
     expect(() => geglu(x)).toThrow("geglu: x expected an even last axis, got [2, 3]");
   });
 });
+
+describe("bands", () => {
+  it("give what the whole gives", async () => {
+    const small = await testGpu({ limits: { maxStorageBufferBindingSize: 4096 } });
+    const outputs: ArrayLike<number>[][] = [];
+    for (const on of [gpu, small]) {
+      using x = random(on, [67, 96], "f32", 5).tensor;
+      using activated = activate(x, "silu");
+      using gated = geglu(x);
+      outputs.push([await readFloats(activated), await readFloats(gated)]);
+    }
+    expect(outputs[1]).toEqual(outputs[0]);
+    small.destroy();
+  });
+});
