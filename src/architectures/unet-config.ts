@@ -59,6 +59,8 @@ export function readUNetConfig(config: Config): UNet2DConditionConfig {
   const crossAttentionDim = crossAttentionDims[0];
   if (crossAttentionDims.some((dim) => dim !== crossAttentionDim)) throw new ConfigError(`${config.name}: config key "cross_attention_dim" expected one size for all blocks, got [${crossAttentionDims}]`);
 
+  const uneven = channels.find((n) => n % groups);
+  if (uneven) throw new ConfigError(`${config.name}: config key "norm_num_groups" expected a divisor of ${uneven}, got ${groups}`);
   const transformer = (i: number, onlyCross: boolean) => {
     if (channels[i] % heads[i]) throw new ConfigError(`${config.name}: config key "attention_head_dim" (the number of heads) expected a divisor of ${channels[i]}, got ${heads[i]}`);
     return { heads: heads[i], layers: transformerLayers[i], crossAttentionDim, groups, linearProjection, onlyCrossAttention: onlyCross };
@@ -69,6 +71,7 @@ export function readUNetConfig(config: Config): UNet2DConditionConfig {
   const last = depth - 1;
   const textPooled = config.oneOf("addition_embed_type", [null, "text"], null) === "text";
   const textEmbedHeads = config.count("addition_embed_type_num_heads", 64);
+  if (textPooled && crossAttentionDim % textEmbedHeads) throw new ConfigError(`${config.name}: config key "addition_embed_type_num_heads" expected a divisor of ${crossAttentionDim}, got ${textEmbedHeads}`);
   const outputScale = config.number("mid_block_scale_factor", 1);
 
   const read: UNet2DConditionConfig = {

@@ -1,4 +1,5 @@
 // From text to token ids as a text encoder takes them: CLIP's own tokenizer, or any other from its tokenizer.json.
+import type { TokenizerFiles } from "./added-tokens.ts";
 import { ClipTokenizer, readClipModel, readClipVocabulary } from "./clip-tokenizer.ts";
 import { FormatError } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
@@ -39,19 +40,17 @@ export async function loadTokenizer(folder: TokenizerFolder, path = "tokenizer",
   const files = { config: config ?? {}, specialTokensMap, addedTokens, tokenizer };
   try {
     refuseLeft(files.config);
-    const maxLength = lengthOf(files.config, tokenizer) ?? options.maxLength;
-    if (maxLength === undefined) throw new FormatError("no length is stated (model_max_length in tokenizer_config.json)");
     const named = files.config.tokenizer_class;
     const isClip = typeof named === "string" ? /^CLIPTokenizer(Fast)?$/.test(named) : tokenizer === null;
-    if (tokenizer !== null && isClip) return new ClipTokenizer(readClipModel(tokenizer), files, maxLength);
+    if (tokenizer !== null && isClip) return new ClipTokenizer(readClipModel(tokenizer), files, lengthOf(files, options.maxLength));
     if (tokenizer !== null) {
       const { JsonTokenizer } = await import("./json-tokenizer.ts"); // a page that needs only CLIP's does not load it
-      return new JsonTokenizer(files, tokenizer, maxLength);
+      return new JsonTokenizer(files, tokenizer, lengthOf(files, options.maxLength));
     }
     const merges = await folder.text(at("merges.txt"));
     if (vocab === null || merges === null) throw new FormatError("neither tokenizer.json nor vocab.json with merges.txt");
     if (!isClip) throw new FormatError(`a ${String(named)} without its tokenizer.json is not supported: save it with transformers' tokenizer.save_pretrained(…)`);
-    return new ClipTokenizer(readClipVocabulary(vocab, merges), files, maxLength);
+    return new ClipTokenizer(readClipVocabulary(vocab, merges), files, lengthOf(files, options.maxLength));
   } catch (error) {
     throw error instanceof FormatError ? new FormatError(`${path === "" ? "tokenizer" : path}: ${error.message}`) : error;
   }
@@ -63,9 +62,11 @@ function refuseLeft(config: JsonObject): void {
   }
 }
 
-/** The length that the files state; transformers writes a huge number where there is none. */
-function lengthOf(config: JsonObject, tokenizer: JsonObject | null): number | undefined {
+/** The length that the files state, or else `otherwise`; transformers writes a huge number where there is none. Throws FormatError without either. */
+function lengthOf({ config, tokenizer }: TokenizerFiles, otherwise: number | undefined): number {
   const truncation = tokenizer?.truncation;
   const stated = [config.model_max_length, isObject(truncation) ? truncation.max_length : undefined];
-  return stated.find((length): length is number => typeof length === "number" && Number.isInteger(length) && length > 0 && length < 1e6);
+  const chosen = stated.find((length): length is number => typeof length === "number" && Number.isInteger(length) && length > 0 && length < 1e6) ?? otherwise;
+  if (chosen === undefined) throw new FormatError("no length is stated (model_max_length in tokenizer_config.json)");
+  return chosen;
 }

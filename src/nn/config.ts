@@ -87,6 +87,8 @@ export class Config {
   }
 }
 
+const MAX_COUNT = 2 ** 20; // more of anything is a damaged file, or one made to do damage
+
 function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value > 0;
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_COUNT;
 }

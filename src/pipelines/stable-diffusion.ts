@@ -93,11 +93,28 @@ export class StableDiffusion {
     const [height, width] = (isOutdated(files) ? null : this.unet.config.sampleSize) ?? [64, 64];
     const pixels = (latents: number) => Math.ceil((latents * this.downsampling) / this.sizeStep) * this.sizeStep;
     this.pictureSize = [pixels(height), pixels(width)];
-    const { inChannels } = this.unet.config;
-    const { latentChannels } = this.vae.config;
+    this.#expectMatchingParts();
+  }
+
+  /** Throws ConfigError where one part does not take what another makes. */
+  #expectMatchingParts(): void {
+    const { inChannels, outChannels, crossAttentionDim } = this.unet.config;
+    const { latentChannels, outChannels: colours } = this.vae.config;
+    const { hiddenSize } = this.textEncoder.config;
     if (inChannels !== latentChannels) {
       throw new ConfigError(`unet: config key "in_channels" is ${inChannels}, the autoencoder has ${latentChannels} latent channels; text-to-image runs models where they are equal (9 is an inpainting model)`);
     }
+    if (outChannels !== inChannels) throw new ConfigError(`unet: config key "out_channels" expected ${inChannels}, as many as in_channels, got ${outChannels}`);
+    if (crossAttentionDim !== hiddenSize) throw new ConfigError(`unet: config key "cross_attention_dim" is ${crossAttentionDim}, text_encoder's hidden_size ${hiddenSize}; the two do not belong together`);
+    if (colours !== 3) throw new ConfigError(`vae: config key "out_channels" expected 3 (red, green, blue), got ${colours}`);
+  }
+
+  /** Throws ConfigError for ids that the text encoder does not know, or more of them than it reads. */
+  #expectTokens(ids: Int32Array, length: number): void {
+    const { vocabSize, maxPositionEmbeddings } = this.textEncoder.config;
+    if (length > maxPositionEmbeddings) throw new ConfigError(`tokenizer: its texts have ${length} tokens (model_max_length), text_encoder reads ${maxPositionEmbeddings}; the two do not belong together`);
+    const unknown = ids.find((id) => id >= vocabSize);
+    if (unknown !== undefined) throw new ConfigError(`tokenizer: gives the id ${unknown}, text_encoder knows ${vocabSize}; the two do not belong together`);
   }
 
   /** Pixels per latent, along a side. */
@@ -137,12 +154,13 @@ export class StableDiffusion {
     for (const part of this.#weights) part.dispose();
   }
 
-  /** Token ids, one row a prompt, all of one length → states [B, T, D]. The caller disposes them. */
+  /** Token ids, one row a prompt, all of one length → states [B, T, D]. The caller disposes them. Throws ConfigError. */
   encode(ids: readonly Int32Array[]): Tensor {
     using scope = this.gpu.scope();
     const [length] = ids.map((row) => row.length);
     const flat = new Int32Array(ids.length * length);
     ids.forEach((row, i) => flat.set(row, i * length));
+    this.#expectTokens(flat, length);
     const { lastHiddenState } = this.textEncoder.forward(upload(this.gpu, flat, [ids.length, length], "i32"));
     return scope.keep(lastHiddenState);
   }
@@ -185,7 +203,7 @@ export class StableDiffusion {
 /** Reads the configs and the checkpoints' headers. Throws HubError, FormatError, ConfigError naming the file at fault. */
 export async function openStableDiffusion(folder: ModelFolder, { signal }: { signal?: AbortSignal } = {}): Promise<StableDiffusionFiles> {
   const index = record(await folder.json("model_index.json"), `${folder.id}: model_index.json`);
-  const pipelineClass = String(index._class_name);
+  const pipelineClass = String(index._class_name ?? "no class");
   if (!PIPELINES.includes(pipelineClass)) {
     throw new ConfigError(`${folder.id}: model_index.json names ${pipelineClass}; text-to-image runs ${PIPELINES.join(" and ")}`);
   }
@@ -196,13 +214,15 @@ export async function openStableDiffusion(folder: ModelFolder, { signal }: { sig
     const config = record(await folder.json(`${name}/config.json`), `${folder.id}: ${name}/config.json`);
     return { className, config, checkpoint: await openCheckpoint(folder, name, stem, { signal }) };
   };
-  const [textEncoder, unet, vae, scheduler] = await Promise.all([
+  const [textEncoder, unet, vae, schedulerConfig] = await Promise.all([
     part("text_encoder", "model"),
     part("unet", "diffusion_pytorch_model"),
     part("vae", "diffusion_pytorch_model"),
     folder.text("scheduler/scheduler_config.json").then((text) => (text === null ? null : parseSchedulerConfig(text))),
   ]);
-  return { pipelineClass, textEncoder, unet, vae, scheduler: record(scheduler, `${folder.id}: scheduler/scheduler_config.json`) };
+  const scheduler = record(schedulerConfig, `${folder.id}: scheduler/scheduler_config.json`);
+  const named = classOf(index, "scheduler"); // counts for more than the config's own, as in diffusers
+  return { pipelineClass, textEncoder, unet, vae, scheduler: named === "none" ? scheduler : { ...scheduler, _class_name: named } };
 }
 
 /** Whether the UNet's config is one from before diffusers 0.9 that says less than 64 and means 64, as Stable Diffusion 1's first ones did. */

@@ -1,6 +1,6 @@
 // A call of text to image with every default filled in and every value checked.
 import type { GeneratorKind } from "../random/generator.ts";
-import type { SchedulerName } from "../schedulers/scheduler.ts";
+import { type SchedulerName, unsupportedScheduler } from "../schedulers/scheduler.ts";
 import type { ModelInfo, TextToImageOptions } from "./types.ts";
 
 export interface Request {
@@ -27,10 +27,14 @@ export interface RequestLimits {
   readonly pixelStep: number;
   /** Whether guidance is a second pass; consistency models are told the scale instead. */
   readonly guidable: boolean;
+  /** The class that the checkpoint names as its scheduler. */
+  readonly schedulerClass: unknown;
 }
 
-/** Throws TypeError for what is no prompt, RangeError naming an option that does not fit. */
-export function readRequest(prompt: string, options: TextToImageOptions, defaults: ModelInfo["defaults"], { pixelStep, guidable }: RequestLimits): Request {
+/** Throws TypeError for what is no prompt, RangeError naming an option that does not fit, ConfigError where a scheduler has to be chosen. */
+export function readRequest(prompt: string, options: TextToImageOptions, defaults: ModelInfo["defaults"], { pixelStep, guidable, schedulerClass }: RequestLimits): Request {
+  const scheduler = options.scheduler ?? defaults.scheduler;
+  if (scheduler === null) throw unsupportedScheduler(schedulerClass);
   const guidanceScale = finite("guidanceScale", options.guidanceScale ?? defaults.guidanceScale);
   return {
     prompt: text("prompt", prompt),
@@ -42,7 +46,7 @@ export function readRequest(prompt: string, options: TextToImageOptions, default
     width: multiple("width", options.width ?? defaults.width, pixelStep),
     height: multiple("height", options.height ?? defaults.height, pixelStep),
     count: multiple("numImagesPerPrompt", options.numImagesPerPrompt ?? 1, 1),
-    scheduler: options.scheduler ?? defaults.scheduler,
+    scheduler,
     generator: options.generator ?? "torch-cpu",
     previewEvery: options.previewEvery ?? 0,
     returnTensor: options.returnTensor ?? false,

@@ -99,7 +99,7 @@ class TextToImage {
 
   /** The same for a device of these limits. */
   planOn(gpu: Gpu, dtype: "f32" | "f16", size: PlanSize): MemoryPlan {
-    return this.#rehearse(gpu, dtype, this.#request("", size)).plan;
+    return this.#rehearse(gpu, dtype, size).plan;
   }
 
   async *generate(prompt: string, options: TextToImageOptions): AsyncGenerator<TextToImageStep, TextToImageResult, void> {
@@ -108,7 +108,9 @@ class TextToImage {
     this.#running.add(running);
     try {
       const { model } = await this.open(options.signal);
-      return yield* this.#run(model, this.#request(prompt, options));
+      const request = this.#request(prompt, options);
+      this.planOn(model.gpu, model.dtype, options); // throws before anything is allocated
+      return yield* this.#run(model, request);
     } finally {
       this.#running.delete(running);
       finished();
@@ -134,7 +136,7 @@ class TextToImage {
     try {
       const dtype = chooseDtype(gpu, this.options.dtype);
       const defaults = this.#defaults();
-      const { plan, planner } = this.#rehearse(gpu, dtype, this.#request("", defaults));
+      const { plan, planner } = this.#rehearse(gpu, dtype, {});
       this.#info = { id: this.folder.id, revision: this.folder.revision, dtype, adapter: gpu.adapterName, defaults, memory: plan, card: this.card };
       model = new StableDiffusion(gpu, this.files, dtype);
       const meter = new ProgressMeter("load", ({ file, status: _, ...bytes }) => onProgress?.({ status: "upload", name: file, ...bytes }));
@@ -173,8 +175,9 @@ class TextToImage {
   }
 
   #request(prompt: string, options: TextToImageOptions): Request {
-    const { downsampling, unet } = this.blueprint;
-    return readRequest(prompt, options, this.#defaults(), { pixelStep: Math.max(8, downsampling), guidable: unet.config.timeCondProjDim === null });
+    const { sizeStep, unet } = this.blueprint;
+    const schedulerClass = this.files.scheduler._class_name;
+    return readRequest(prompt, options, this.#defaults(), { pixelStep: sizeStep, guidable: unet.config.timeCondProjDim === null, schedulerClass });
   }
 
   #schedule({ scheduler, numInferenceSteps }: Request): Schedule {
@@ -183,8 +186,9 @@ class TextToImage {
     return createScheduler(this.files.scheduler, { name, pipelineClass: this.files.pipelineClass }).schedule(numInferenceSteps);
   }
 
-  /** Runs every kernel of a call once on a planner: what it needs and what must be compiled. */
-  #rehearse(gpu: Gpu, dtype: "f32" | "f16", request: Request): { plan: MemoryPlan; planner: Gpu } {
+  /** Runs every kernel of a call once on a planner: what it needs and what must be compiled. Throws GpuError for a size that the device does not allow. */
+  #rehearse(gpu: Gpu, dtype: "f32" | "f16", size: PlanSize): { plan: MemoryPlan; planner: Gpu } {
+    const request = this.#request("", { ...size, scheduler: this.#defaults().scheduler ?? "ddim", numInferenceSteps: 4 }); // as many steps as every scheduler allows
     const planner = gpu.planner();
     const model = new StableDiffusion(planner, this.files, dtype);
     const weights = planner.memoryUse.live;
@@ -194,7 +198,7 @@ class TextToImage {
     const states = repeatEach(encoded, count);
     const latents = empty(planner, model.latentShape(count, height, width), "f32");
     const memory: (Tensor | null)[] = [];
-    const schedule = this.#schedule({ ...request, numInferenceSteps: 4 }); // as many as every scheduler allows
+    const schedule = this.#schedule(request);
     for (const index of [1, 2]) {
       for (const { slot } of schedule.plan(index).next.past) memory[slot] ??= latents.view();
       const noise = schedule.plan(index).next.noise === undefined ? null : latents;

@@ -133,6 +133,15 @@ export interface TextToImagePipeline {
   dispose(): Promise<void>;
 }
 
+export interface ModelDefaults {
+  readonly width: number;
+  readonly height: number;
+  readonly numInferenceSteps: number;
+  readonly guidanceScale: number;
+  /** Null where the checkpoint names one that is not supported: calls have to choose another. */
+  readonly scheduler: SchedulerName | null;
+}
+
 /** What a page shows of a model. */
 export interface ModelInfo {
   readonly id: string;
@@ -140,7 +149,7 @@ export interface ModelInfo {
   readonly dtype: DType;
   readonly adapter: string;
   /** The checkpoint's own defaults. */
-  readonly defaults: { readonly width: number; readonly height: number; readonly numInferenceSteps: number; readonly guidanceScale: number; readonly scheduler: SchedulerName };
+  readonly defaults: ModelDefaults;
   readonly memory: MemoryPlan;
   /** What the model's author says of it in kiln.json; null for folders without one. */
   readonly card: ModelCard | null;

@@ -46,18 +46,17 @@ export function createScheduler(json: unknown, { name, pipelineClass }: CreateSc
   if (!isObject(json)) throw new ConfigError("scheduler: the config is no JSON object");
   const own = json._class_name;
   const className = name ? CLASS_OF[name] : own;
-  if (!isSchedulerClass(className)) throw unsupported(name ?? own);
+  if (!isSchedulerClass(className)) throw unsupportedScheduler(name ?? own);
   const stated = corrected(json, pipelineClass, className !== own);
   const config = readConfig(className, stated);
   return CREATE[className](name === "dpmpp-2m-karras" ? { ...config, useKarrasSigmas: true } : config);
 }
 
-/** The name of a config's own scheduler. Throws ConfigError where it is none of ours. */
-export function schedulerNameOf(json: unknown): SchedulerName {
+/** The name of a config's own scheduler; null where it is none of ours, so that another has to be chosen. */
+export function schedulerNameOf(json: unknown): SchedulerName | null {
   const config = isObject(json) ? json : {};
   const found = SCHEDULER_NAMES.find((name) => CLASS_OF[name] === config._class_name);
-  if (!found) throw unsupported(config._class_name);
-  return found === "dpmpp-2m" && config.use_karras_sigmas === true ? "dpmpp-2m-karras" : found;
+  return found === "dpmpp-2m" && config.use_karras_sigmas === true ? "dpmpp-2m-karras" : (found ?? null);
 }
 
 const CORRECTING_PIPELINES = ["StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"];
@@ -77,7 +76,8 @@ function corrected(json: Json, pipelineClass: string | undefined, switched: bool
   return { ...json, ...Object.fromEntries(Object.entries(wanted).filter(applies)) };
 }
 
-function unsupported(what: unknown): ConfigError {
+/** The error for a scheduler that is none of ours, with those that are. */
+export function unsupportedScheduler(what: unknown): ConfigError {
   const named = JSON.stringify(what) ?? "a config without _class_name";
   return new ConfigError(`scheduler: ${named} is not supported; choose one of ${SCHEDULER_NAMES.join(", ")}`);
 }

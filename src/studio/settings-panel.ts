@@ -100,7 +100,7 @@ export class KilnSettings extends LitElement {
         <div class="field">
           <label for="scheduler">Scheduler</label>
           <select id="scheduler" @change=${(event: Event) => this.#setScheduler(valueOf(event))}>
-            <option value="" ?selected=${settings.scheduler === null}>${model ? `${schedulerLabels[model.defaults.scheduler]} (model’s)` : "Model’s own"}</option>
+            <option value="" ?selected=${settings.scheduler === null}>${model?.defaults.scheduler ? `${schedulerLabels[model.defaults.scheduler]} (model’s)` : "Model’s own"}</option>
             ${Object.entries(schedulerLabels).map(([name, label]) => html`<option value=${name} ?selected=${settings.scheduler === name}>${label}</option>`)}
           </select>
         </div>

@@ -61,7 +61,8 @@ test("a config names its scheduler", () => {
   expect(schedulerNameOf(SD15)).toBe("pndm");
   expect(schedulerNameOf({ _class_name: "DPMSolverMultistepScheduler" })).toBe("dpmpp-2m");
   expect(schedulerNameOf({ _class_name: "DPMSolverMultistepScheduler", use_karras_sigmas: true })).toBe("dpmpp-2m-karras");
-  expect(() => schedulerNameOf({ _class_name: "DDPMScheduler" })).toThrow(/"DDPMScheduler" is not supported; choose one of/);
+  expect(schedulerNameOf({ _class_name: "DDPMScheduler" })).toBeNull();
+  expect(() => createScheduler({ _class_name: "DDPMScheduler" })).toThrow(/"DDPMScheduler" is not supported; choose one of/);
 });
 
 test("Python's infinities are read, strings that mention them are left alone", () => {
