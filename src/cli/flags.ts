@@ -13,7 +13,7 @@ export function parseFlags<const N extends string>(args: readonly string[], name
     const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
     return values as Partial<Record<N, string>>;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.split("\n")[0] : String(error));
+    throw new UsageError(`${(error instanceof Error ? error.message : String(error)).replaceAll("\n", " ")} (see --help)`);
   }
 }
 

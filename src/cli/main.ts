@@ -35,5 +35,5 @@ try {
   endProgress();
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`kiln: ${process.env.KILN_DEBUG && error instanceof Error ? error.stack : message.replaceAll("\n", " ")}\n`);
-  process.exit(2);
+  process.exit(interrupt.signal.aborted ? 130 : 2); // as shells count an interrupted command
 }

@@ -9,9 +9,10 @@ const SHIPPED = new URL("../../models/", import.meta.url); // dist/cli/main.js a
 
 /** Opens a path, or else models/<id>/. Throws UsageError where there is neither. */
 export async function openLocalModel(model: string): Promise<ModelFolder> {
-  const isFolder = async (path: string) => (await stat(path).catch(() => null))?.isDirectory() ?? false;
-  if (await isFolder(model)) return openDirectory(model);
-  const shipped = fileURLToPath(new URL(`${model}/`, SHIPPED));
-  if (/^[\w-]+$/.test(model) && (await isFolder(shipped))) return openDirectory(shipped);
-  throw new UsageError(`--model ${model}: there is no such folder, and no such model ships with Kiln`);
+  const found = await stat(model).catch(() => null);
+  if (found?.isDirectory()) return openDirectory(model);
+  if (found) throw new UsageError(`--model ${model}: this is a file; a folder as diffusers writes it expected`);
+  const shipped = fileURLToPath(new URL(/^[\w-]+$/.test(model) ? `${model}/` : ".", SHIPPED));
+  if (shipped !== fileURLToPath(SHIPPED) && (await stat(shipped).catch(() => null))?.isDirectory()) return openDirectory(shipped);
+  throw new UsageError(`--model "${model}": there is no such folder, and no such model ships with Kiln; download a model's folder first`);
 }

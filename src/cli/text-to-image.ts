@@ -1,6 +1,5 @@
 // kiln text-to-image: a prompt becomes PNG files, or the numbers before rounding.
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, extname } from "node:path";
+import { extname } from "node:path";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { loadPipeline } from "../pipelines/pipeline.ts";
 import type { GeneratedImage } from "../pipelines/types.ts";
@@ -8,6 +7,7 @@ import { markedPng } from "../provenance/mark.ts";
 import { SCHEDULER_NAMES } from "../schedulers/scheduler.ts";
 import { decimal, oneOf, parseFlags, seedNumber, UsageError, wholeNumber } from "./flags.ts";
 import { openLocalModel } from "./models.ts";
+import { expectWritable, writeOut } from "./output.ts";
 import { endProgress, showLoading, showStep } from "./progress.ts";
 import { installWebGpu } from "./webgpu.ts";
 
@@ -38,6 +38,7 @@ export async function textToImage(args: readonly string[], signal: AbortSignal):
     signal,
   };
 
+  for (const [flag, file] of Object.entries({ out, tensors })) if (file !== undefined) await expectWritable(flag, file);
   const folder = await openLocalModel(flags.model ?? "emoji");
   installWebGpu();
   const pipe = await loadPipeline("text-to-image", folder, { dtype, signal, onProgress: showLoading });
@@ -62,10 +63,4 @@ async function writePictures(out: string, images: readonly GeneratedImage[]): Pr
     const file = images.length === 1 ? out : `${out.slice(0, -4)}-${i + 1}.png`;
     await writeOut(file, await markedPng(image));
   }
-}
-
-async function writeOut(file: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, bytes);
-  process.stdout.write(`${file}\n`);
 }
