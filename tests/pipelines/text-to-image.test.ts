@@ -1,44 +1,14 @@
 // Text to image beside diffusers: the same folder and seed give the same pictures; nothing leaks; what is aborted stops.
-import { readdirSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { installWebGpu } from "../../src/cli/webgpu.ts";
-import { bytesSource } from "../../src/formats/byte-source.ts";
-import { decodeTo } from "../../src/formats/dtype.ts";
-import { Checkpoint } from "../../src/formats/safetensors.ts";
 import { leaseGpu } from "../../src/gpu/shared.ts";
 import { openDirectory } from "../../src/hub/node.ts";
 import { loadPipeline } from "../../src/pipelines/pipeline.ts";
 import type { PipelineOptions, TextToImageOptions, TextToImagePipeline } from "../../src/pipelines/types.ts";
-
-const GOLDEN = fileURLToPath(new URL("../reference/golden/text-to-image/", import.meta.url));
-const models = readdirSync(GOLDEN, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
-
-interface Call extends TextToImageOptions {
-  readonly prompt: string;
-}
-
-/** What diffusers was asked, and the pictures it made. */
-async function golden(name: string): Promise<{ call: Call; pictures: Float32Array }[]> {
-  const checkpoint = await Checkpoint.open(bytesSource(name, await readFile(`${GOLDEN}${name}.safetensors`)));
-  const calls = JSON.parse(checkpoint.metadata.calls) as Call[];
-  return Promise.all(
-    calls.map(async (call, i) => {
-      const chunks: Float32Array[] = [];
-      for await (const bytes of checkpoint.stream(String(i))) chunks.push(decodeTo("F32", bytes, "f32"));
-      return { call, pictures: chunks[0] };
-    }),
-  );
-}
+import { GOLDEN, golden, largestDifference, models } from "./golden.ts";
 
 async function load(name: string, options: PipelineOptions = {}): Promise<TextToImagePipeline> {
   return loadPipeline("text-to-image", await openDirectory(GOLDEN + name), { dtype: "f32", ...options });
-}
-
-function largestDifference(a: Float32Array, b: Float32Array): number {
-  expect(a.length).toBe(b.length);
-  return a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - b[i])), 0);
 }
 
 beforeAll(installWebGpu);
