@@ -25,12 +25,13 @@ export interface BandOptions {
 export function bandsOf(gpu: Gpu, what: string, rows: number, { rowBytes, rowFlops = 0, halo = 0, strided = false }: BandOptions): Band[] {
   const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment: alignment } = gpu.limits;
   const largest = Math.max(...rowBytes);
-  if (rows * largest <= limit && rows * rowFlops <= LAUNCH.flops) return [{ start: 0, end: rows }];
+  const slack = strided ? alignment : 0; // a binding starts at an aligned offset below the view
+  if (rows * largest + slack <= limit && rows * rowFlops <= LAUNCH.flops) return [{ start: 0, end: rows }];
   const step = strided ? 1 : rowBytes.map((bytes) => alignment / commonDivisor(alignment, bytes)).reduce((a, b) => Math.max(a, b), 1);
-  const fitting = Math.floor((limit - (strided ? alignment : 0)) / largest) - halo;
+  const fitting = Math.floor((limit - slack) / largest) - halo;
   const timely = Math.floor(LAUNCH.flops / Math.max(1, rowFlops));
   const height = Math.max(step, Math.floor(Math.min(fitting, timely) / step) * step);
-  if (height > fitting) throw new GpuError("unsupported", `${what}: ${height + halo} rows of ${largest} bytes, this device binds ${limit} at once`);
+  if (height > Math.floor(limit / largest) - halo) throw new GpuError("unsupported", `${what}: ${height + halo} rows of ${largest} bytes, this device binds ${limit} at once`);
   return Array.from({ length: Math.ceil(rows / height) }, (_, i) => ({ start: i * height, end: Math.min(rows, (i + 1) * height) }));
 }
 

@@ -49,6 +49,7 @@ async function runCheck(one: Check, launched: LaunchedBrowser): Promise<Result> 
   const name = label(launched.engine, one);
   const site = await startSite();
   const page = await launched.browser.newPage();
+  page.setDefaultTimeout(one.timeout ?? 120_000); // a busy machine is slow, not broken
   const pageErrors = watchErrors(page, one.allowedErrors);
   const strayBefore = new Set(launched.strayHosts);
   const start = performance.now();
