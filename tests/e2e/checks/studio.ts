@@ -107,6 +107,7 @@ check(
 /** Opens the page as a visitor who has made these settings before. */
 async function openStudio(page: Page, url: string, chosen: Partial<Settings>): Promise<void> {
   await page.goto(url);
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready)); // a page that reloads meanwhile may be left unclaimed
   await page.evaluate((json) => localStorage.setItem("kiln.settings", json), JSON.stringify(chosen));
   await page.reload();
 }
