@@ -3,8 +3,6 @@ import { attention } from "../kernels/attention.ts";
 import { concat } from "../kernels/concat.ts";
 import { add } from "../kernels/elementwise.ts";
 import { matmul } from "../kernels/matmul.ts";
-import { timestepEmbedding } from "../kernels/timestep-embedding.ts";
-import type { Gpu } from "../gpu/gpu.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norm.ts";
 import type { Weight, Weights } from "../nn/weights.ts";
@@ -67,9 +65,4 @@ function meanOverTokens(x: Tensor): Tensor {
   const tokens = x.dim(1);
   const weights = upload(x.gpu, new Float32Array(tokens).fill(1 / tokens), [1, tokens], "f32");
   return matmul(weights, x, { dtype: x.dtype });
-}
-
-/** Guidance scales as latent consistency models are told them, by the sinusoids of scale − 1 (Luo et al. 2023, arXiv 2310.04378) → [N, features] f32. */
-export function guidanceScaleEmbedding(gpu: Gpu, guidanceScales: readonly number[], features: number): Tensor {
-  return timestepEmbedding(gpu, guidanceScales.map((scale) => 1000 * (scale - 1)), features, { flipSinToCos: false, downscaleFreqShift: 1 });
 }

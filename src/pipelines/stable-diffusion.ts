@@ -2,7 +2,6 @@
 import { AutoencoderKL, autoencoderKLNames } from "../architectures/autoencoder-kl.ts";
 import { AutoencoderTiny } from "../architectures/autoencoder-tiny.ts";
 import { ClipTextModel, clipTextNames } from "../architectures/clip-text.ts";
-import { guidanceScaleEmbedding } from "../architectures/time-embedding.ts";
 import { UNet2DConditionModel } from "../architectures/unet-2d-condition.ts";
 import type { Checkpoint } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -12,6 +11,7 @@ import { concat } from "../kernels/concat.ts";
 import { cast } from "../kernels/copy.ts";
 import { affine, guide } from "../kernels/elementwise.ts";
 import { schedulerStep } from "../kernels/scheduler-step.ts";
+import { guidanceScaleEmbedding } from "../kernels/timestep-embedding.ts";
 import { ConfigError } from "../nn/config.ts";
 import { type LoadOptions, Weights } from "../nn/weights.ts";
 import { latentNoise, type NoiseGenerator } from "../random/generator.ts";

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Transformer2DModel } from "../../src/architectures/transformer-2d.ts";
 import type { ResnetBlock2D } from "../../src/architectures/resnet-2d.ts";
-import { guidanceScaleEmbedding } from "../../src/architectures/time-embedding.ts";
+import { guidanceScaleEmbedding } from "../../src/kernels/timestep-embedding.ts";
 import { UNet2DConditionModel } from "../../src/architectures/unet-2d-condition.ts";
 import { activate } from "../../src/kernels/activation.ts";
 import { add } from "../../src/kernels/elementwise.ts";

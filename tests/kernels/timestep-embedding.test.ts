@@ -1,7 +1,7 @@
 // Timestep embeddings against diffusers' own (tests/reference/timestep_embedding.py).
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { timestepEmbedding, timestepTable } from "../../src/kernels/timestep-embedding.ts";
+import { guidanceScaleTable, timestepEmbedding, timestepTable } from "../../src/kernels/timestep-embedding.ts";
 import { testGpu } from "../gpu.ts";
 import { expectClose } from "./values.ts";
 
@@ -10,19 +10,31 @@ afterAll(() => gpu.destroy());
 
 interface Golden {
   readonly timesteps: readonly number[];
+  readonly guidanceScales: readonly number[];
+  readonly guidance: readonly { readonly dim: number; readonly values: readonly number[] }[];
   readonly cases: readonly { readonly dim: number; readonly flipSinToCos: boolean; readonly downscaleFreqShift: number; readonly values: readonly number[] }[];
 }
 
 const golden: Golden = JSON.parse(readFileSync(new URL("../reference/golden/timestep-embedding.json", import.meta.url), "utf8"));
 
+/** Equal but for a few frequencies whose last bit PyTorch's exp rounds differently, times t. */
+function expectSinusoids(got: Float32Array, values: readonly number[], t: readonly number[], dim: number): void {
+  const differences = values.map((value, i) => Math.abs(value - got[i]));
+  expect(got.length).toBe(values.length);
+  expect(differences.filter((difference) => difference > 1e-6).length).toBeLessThanOrEqual(0.03 * values.length);
+  differences.forEach((difference, i) => expect(difference).toBeLessThanOrEqual(1e-6 + t[Math.floor(i / dim)] * 2 ** -23));
+}
+
+describe("guidanceScaleEmbedding", () => {
+  it.each(golden.guidance)("of dim $dim equals diffusers'", ({ values, dim }) => {
+    const scales = golden.guidanceScales;
+    expectSinusoids(guidanceScaleTable(scales, dim), values, scales.map((scale) => 1000 * (scale - 1)), dim);
+  });
+});
+
 describe("timestepEmbedding", () => {
   it.each(golden.cases)("of dim $dim equals diffusers'", ({ values, dim, ...options }) => {
-    const got = timestepTable(golden.timesteps, dim, options);
-    const differences = values.map((value, i) => Math.abs(value - got[i]));
-    expect(got.length).toBe(values.length);
-    expect(differences.filter((difference) => difference > 1e-6).length).toBeLessThanOrEqual(0.03 * values.length);
-    // The rest are frequencies whose last bit PyTorch's exp rounds differently, times t.
-    differences.forEach((difference, i) => expect(difference).toBeLessThanOrEqual(1e-6 + golden.timesteps[Math.floor(i / dim)] * 2 ** -23));
+    expectSinusoids(timestepTable(golden.timesteps, dim, options), values, golden.timesteps, dim);
   });
 
   it("is a tensor [B, dim], an odd dim's last column 0", async () => {
