@@ -147,6 +147,12 @@ describe("text to image", () => {
     await pipe.dispose();
   });
 
+  it("takes the size of published folders as diffusers does: 64 latents a side where an old config says less", async () => {
+    const pipe = await load("legacy");
+    expect(pipe.model.defaults).toMatchObject({ width: 128, height: 128, numInferenceSteps: 50, guidanceScale: 7.5, scheduler: "pndm" });
+    await pipe.dispose();
+  });
+
   it("says what was cut from a long prompt", async () => {
     const pipe = await load("sd1");
     const { warnings } = await pipe(`${"red ".repeat(40)}cat`, small);

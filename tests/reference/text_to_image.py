@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import (AutoencoderKL, AutoencoderTiny, DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler,
                        LatentConsistencyModelPipeline, LCMScheduler, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel)
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 GOLDEN = Path(__file__).parent / "golden" / "text-to-image"
@@ -64,6 +64,37 @@ def model(name, seed, *, scheduler, pad="<|endoftext|>", text={}, unet={}, vae=N
     return pipeline.from_pretrained(folder, torch_dtype=torch.float32, safety_checker=None)
 
 
+def age(name):
+    """A saved folder as the first published ones are: fp16 files alone (the UNet's in shards), older names, other parts beside; returns the pipeline that loads it."""
+    folder = GOLDEN / name
+    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float16, safety_checker=None)
+    for part in ("text_encoder", "unet", "vae"):
+        shutil.rmtree(folder / part)
+    pipe.save_pretrained(folder, variant="fp16", max_shard_size="100KB")
+    rename(folder / "text_encoder/model.fp16.safetensors", [("", "text_model.")], {"text_model.embeddings.position_ids": torch.arange(16)[None]})
+    rename(folder / "vae/diffusion_pytorch_model.fp16.safetensors", [(".to_q.", ".query."), (".to_k.", ".key."), (".to_v.", ".value."), (".to_out.0.", ".proj_attn.")])
+    edit(folder / "unet/config.json", {"_diffusers_version": "0.6.0", "sample_size": 32})
+    edit(folder / "scheduler/scheduler_config.json", {"steps_offset": None, "set_alpha_to_one": None, "timestep_spacing": None, "clip_sample": True})
+    (folder / "tokenizer/tokenizer.json").unlink()
+    (folder / "safety_checker").mkdir()
+    (folder / "safety_checker/config.json").write_text("{}\n")
+    return StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, variant="fp16", safety_checker=None)
+
+
+def rename(file, pairs, more={}):
+    """Other names for a file's tensors; "" stands for a name's beginning."""
+    tensors = load_file(file)
+    for old, new in pairs:
+        tensors = {new + key.removeprefix(new) if old == "" else key.replace(old, new): value for key, value in tensors.items()}
+    save_file({**tensors, **more}, file, metadata={"format": "pt"})
+
+
+def edit(file, changes):
+    """Changes keys of a config; None takes one out."""
+    config = {**json.loads(file.read_text()), **changes}
+    file.write_text(json.dumps({key: value for key, value in config.items() if value is not None or key not in changes}, indent=2) + "\n")
+
+
 def pictures(name, pipe, calls):
     out = {}
     own = pipe.scheduler
@@ -95,6 +126,9 @@ def main():
     zero_snr = DDIMScheduler(prediction_type="v_prediction", clip_sample=False, rescale_betas_zero_snr=True, timestep_spacing="trailing", **SD_BETAS)
     words = dict(attention_head_dim=(2, 4), use_linear_projection=True, addition_embed_type="text", addition_embed_type_num_heads=3, resnet_time_scale_shift="scale_shift")
     pictures("words", model("words", 5, scheduler=zero_snr, unet=words, vae=tiny), [dict(call, guidanceScale=3.0), dict(call, guidanceScale=2.0, numInferenceSteps=8, numImagesPerPrompt=3)])
+    model("legacy", 6, scheduler=PNDMScheduler(skip_prk_steps=True, **SD_BETAS))
+    small = dict(call, width=16, height=24)
+    pictures("legacy", age("legacy"), [small, dict(small, scheduler="ddim"), dict(small, scheduler="lcm")])
 
 
 main()
