@@ -413,9 +413,9 @@ def stage_diffusion(o):
     z, alphas = torch.load(f"{o.work}/latents.pt")["z"].float(), schedule().alphas_cumprod
     states, nothing = text_states(o, 8, o.caption_seed)
     master, average = make_unet(), make_unet()
-    optimiser = torch.optim.AdamW(master.parameters(), lr=1e-3, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
+    optimiser = Muon(master.named_parameters(), lr=1e-3, weight_decay=0.01, is_layer=lambda name, p: p.ndim > 1 and not name.startswith("conv_"))
     average.load_state_dict(master.state_dict())
-    run, batch = Run(f"{o.work}/unet.pt", o.seconds, master=master, average=average, optimiser=optimiser), 32
+    run, batch = Run(f"{o.work}/unet.pt", o.seconds, master=master, average=average, optimiser=optimiser), 48
 
     def loss_of(unet):
         picks = torch.randint(len(z), (batch,))
@@ -429,7 +429,7 @@ def stage_diffusion(o):
         return errors.mean(), [errors.mean().item(), errors[t == 999].mean().item() if (t == 999).any() else 0.5]
 
     master.set_attn_processor(AttnProcessor())  # at 4×4 plain matrix products beat the fused attention
-    run.train(master, optimiser, lambda done: 8e-4 * (1 if done < 0.4 else 0.5 * (1 + math.cos(math.pi * (done - 0.4) / 0.6)) + 2e-3), loss_of, average)
+    run.train(master, optimiser, lambda done: 1e-3 * min(1, 1.68 * (1.005 - done)), loss_of, average)
 
 
 # ---------------------------------------------------------------- stage: decoder
