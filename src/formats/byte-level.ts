@@ -16,14 +16,20 @@ export function toByteLevel(text: string): string {
   return Array.from(new TextEncoder().encode(text), (byte) => characters[byte]).join("");
 }
 
+/** The bytes of a token made of such characters; of any other token its UTF-8. */
+export function fromByteLevelToken(token: string): Uint8Array {
+  const values: number[] = [];
+  for (const character of token) {
+    const byte = bytes.get(character);
+    if (byte === undefined) return new TextEncoder().encode(token);
+    values.push(byte);
+  }
+  return Uint8Array.from(values);
+}
+
 /** The text of tokens made of such characters. A token with any other character stands for itself; broken UTF-8 becomes U+FFFD. */
 export function fromByteLevel(tokens: readonly string[]): string {
-  const encoder = new TextEncoder();
-  const all = tokens.flatMap((token) => {
-    const values = Array.from(token, (character) => bytes.get(character));
-    const known = values.filter((value) => value !== undefined);
-    return known.length === values.length ? known : [...encoder.encode(token)];
-  });
+  const all = tokens.flatMap((token) => [...fromByteLevelToken(token)]);
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(all));
 }
 
