@@ -40,7 +40,7 @@ interface Operand {
   readonly strided: boolean;
 }
 
-const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(?:read|read_write)>\s*(\w+)\s*:\s*array<(?:vec[24]<)?(\w+)>?>/g;
+const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(?:read|read_write)>\s*(\w+)\s*:\s*array<(?:(?:vec[24]|atomic)<)?(\w+)>?>/g;
 const CONCRETE: Readonly<Record<string, DType>> = { f32: "f32", i32: "i32", u32: "u32" };
 
 /** A kernel of a shader whose entry point is `main`, operands `@group(0)` in order, parameters `struct Params` of 4-byte scalars, bound last. */
