@@ -2,22 +2,27 @@
 // One query per invocation, 8 in a workgroup; the keys and values of GROUP places are read by a lane each and spread to all
 // (see include/spread-subgroup.wgsl; lanes of a subgroup are neighbours in the workgroup). Heads are read in quads: D is a multiple of 4.
 struct Params {
-  heads: u32, queries: u32, keys: u32, scale: f32,
+  heads: u32, group: u32, // query heads that share a key head
+  queries: u32, keys: u32, scale: f32, cap: f32,
   q_offset: u32, q_batch: u32, q_row: u32, q_head: u32,
   k_offset: u32, k_batch: u32, k_row: u32, k_head: u32,
   v_offset: u32, v_batch: u32, v_row: u32, v_head: u32,
-  mask_offset: u32,
+  mask_offset: u32, starts_offset: u32,
   out_offset: u32, out_batch: u32, // elements; rows of out follow each other
   place: u32, // of the first query among the keys, for CAUSAL
+  window: u32, // keys that a query sees back from its own place
 }
 @group(0) @binding(0) var<storage, read>       q: array<vec4<q_scalar>>;     // [B, N, H, D]
-@group(0) @binding(1) var<storage, read>       k: array<vec4<k_scalar>>;     // [B, M, H, D]
-@group(0) @binding(2) var<storage, read>       v: array<vec4<v_scalar>>;     // [B, M, H, D]
+@group(0) @binding(1) var<storage, read>       k: array<vec4<k_scalar>>;     // [B, M, H / group, D]
+@group(0) @binding(2) var<storage, read>       v: array<vec4<v_scalar>>;     // [B, M, H / group, D]
 @group(0) @binding(3) var<storage, read>       mask: array<mask_scalar>;     // [B, M], 0 hides a key
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
-@group(0) @binding(5) var<uniform>             params: Params;
+@group(0) @binding(4) var<storage, read>       starts: array<starts_scalar>; // [B], the first key that may be seen
+@group(0) @binding(5) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
+@group(0) @binding(6) var<uniform>             params: Params;
 override CAUSAL: bool;
 override MASKED: bool;
+override STARTED: bool;
+override CAPPED: bool; // logits become cap * tanh(logit / cap)
 const LANES = 8;
 const QUADS = D / 4;
 const HIDDEN = -3.0e38;
@@ -34,10 +39,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var most = HIDDEN;
   var total = 0.0;
   let end = select(params.keys, min(params.keys, params.place + (workgroup.x + 1) * LANES), CAUSAL);
-  for (var first = 0u; first < end; first += GROUP) {
+  let far = params.place + workgroup.x * LANES + 1; // the first query of the workgroup sees its window's keys and those behind
+  var begin = select(0, far - min(far, params.window), CAUSAL);
+  if (STARTED) { begin = max(begin, u32(starts[params.starts_offset + batch])); }
+  for (var first = begin; first < end; first += GROUP) {
     let key = min(first + lane % GROUP, params.keys - 1);
-    let k_at = (params.k_offset + batch * params.k_batch + key * params.k_row + head * params.k_head) / 4;
-    let v_at = (params.v_offset + batch * params.v_batch + key * params.v_row + head * params.v_head) / 4;
+    let k_at = (params.k_offset + batch * params.k_batch + key * params.k_row + head / params.group * params.k_head) / 4;
+    let v_at = (params.v_offset + batch * params.v_batch + key * params.v_row + head / params.group * params.v_head) / 4;
     var scores = array<f32, GROUP>(); // said, because Tint zeroes a bare declaration once, not in every turn
     for (var i = 0u; i < QUADS; i++) {
       let quad = vec4f(k[k_at + i]);
@@ -49,7 +57,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var larger = most;
     for (var j = 0u; j < GROUP; j++) {
       let masked = spread(visible, j).x == 0.0;
-      let hidden = masked || first + j >= params.keys || (CAUSAL && first + j > params.place + query);
+      let hidden = masked || first + j >= params.keys || (CAUSAL && out_of_sight(first + j, params.place + query));
+      if (CAPPED) { scores[j] = capped(scores[j]); }
       scores[j] = select(scores[j], HIDDEN, hidden);
       larger = max(larger, scores[j]);
     }
@@ -72,3 +81,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let out_at = (params.out_offset + batch * params.out_batch) / 4 + (query * params.heads + head) * QUADS;
   for (var i = 0u; i < QUADS; i++) { out[out_at + i] = vec4<out_scalar>(sums[i] * share); }
 }
+
+fn out_of_sight(key: u32, place: u32) -> bool { return key > place || place - key >= params.window; }
+
+fn capped(score: f32) -> f32 { return params.cap * tanh(clamp(score / params.cap, -15.0, 15.0)); }

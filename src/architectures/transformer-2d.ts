@@ -1,5 +1,5 @@
 // Transformer over the pixels of a feature map, with cross-attention to a text (Rombach et al. 2022, arXiv 2112.10752).
-import { geglu } from "../kernels/activation.ts";
+import { geglu } from "../kernels/glu.ts";
 import { attention } from "../kernels/attention.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { Linear } from "../nn/linear.ts";

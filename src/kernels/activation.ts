@@ -1,10 +1,8 @@
-// Activation functions, and GEGLU (Shazeer 2020, arXiv 2002.05202).
+// Activation functions.
 import source from "/shaders/activation.wgsl?raw";
-import gegluSource from "/shaders/geglu.wgsl?raw";
 import activation from "/shaders/include/activation.wgsl?raw";
 import grid from "/shaders/include/grid.wgsl?raw";
 import { BYTES } from "../tensor/dtype.ts";
-import { formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { bandsOf } from "./bands.ts";
 import { copyInto } from "./copy.ts";
@@ -12,7 +10,6 @@ import { defineKernel } from "./kernel.ts";
 import { ceilToQuad, inQuads, padRows } from "./pad.ts";
 
 const kernel = defineKernel({ name: "activation", source, includes: [activation, grid], strided: ["x", "out"] });
-const gegluKernel = defineKernel({ name: "geglu", source: gegluSource, includes: [activation, grid], strided: ["value", "gate", "out"] });
 
 /** Their numbers in shaders/include/activation.wgsl. gelu is the exact one, by erf. */
 export const ACTIVATIONS = { none: 0, relu: 1, silu: 2, gelu: 3, "gelu-tanh": 4, "quick-gelu": 5 } as const;
@@ -32,30 +29,5 @@ export function activate(x: Tensor, kind: Activation): Tensor {
     kernel.run({ x: from.slice(0, start, end), out: to.slice(0, start, end) }, { quads: end - start }, [Math.ceil((end - start) / 64)], { constants: { ACTIVATION: ACTIVATIONS[kind] } });
   }
   if (target !== out) copyInto(target.slice(0, 0, x.size), out.reshape([-1]));
-  return out;
-}
-
-/** x[..., :D] * gelu(x[..., D:]). x any view [..., 2D] up to rank 6 → [..., D]. Throws ShapeError. */
-export function geglu(x: Tensor): Tensor {
-  const half = x.dim(-1) / 2;
-  if (!Number.isInteger(half)) throw new ShapeError(`geglu: x expected an even last axis, got ${formatShape(x.shape)}`);
-  using scope = x.gpu.scope();
-  const out = scope.keep(empty(x.gpu, [...x.shape.slice(0, -1), half], x.dtype));
-  if (out.size === 0) return out;
-  const rows = out.size / half;
-  const cols = ceilToQuad(half);
-  const fused = inQuads(x).reshape([rows, 2 * half]);
-  const part = (start: number) => (cols === half ? fused.slice(1, start, start + half) : padRows(fused.slice(1, start, start + half), cols));
-  const [value, gate] = [part(0), part(half)];
-  const target = cols === half ? out.reshape([rows, half]) : empty(x.gpu, [rows, cols], x.dtype);
-  for (const { start, end } of bandsOf(x.gpu, "geglu", rows, { rowBytes: [value.strides[0] * BYTES[x.dtype]], strided: true })) {
-    const quads = ((end - start) * cols) / 4;
-    gegluKernel.run(
-      { value: value.slice(0, start, end), gate: gate.slice(0, start, end), out: target.slice(0, start, end) },
-      { quads, cols: cols / 4, row: value.strides[0] / 4 },
-      [Math.ceil(quads / 64)],
-    );
-  }
-  if (cols !== half) copyInto(target.slice(1, 0, half), out.reshape([rows, half]));
   return out;
 }

@@ -11,33 +11,45 @@ import { contiguous, copyInto } from "./copy.ts";
 import { defineKernel, type Kernel } from "./kernel.ts";
 import { ceilToQuad, padRows } from "./pad.ts";
 
-const strided = ["q", "k", "v", "mask", "out"];
+const strided = ["q", "k", "v", "mask", "starts", "out"];
 const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads], strided });
 const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup], strided, enables: ["subgroups"] });
 
 const MAX_HEAD = 256;
+const NO_WINDOW = 2 ** 32 - 1;
 
 export interface AttentionOptions {
   /** A factor of q·k; 1/√D unless given. */
   readonly scale?: number;
-  /** Query i sees keys 0 … i only. */
+  /** Query i sees keys 0 … start + i only. */
   readonly causal?: boolean;
+  /** Place of the first query among the keys, where the keys of earlier tokens come before those of these queries. */
+  readonly start?: number;
+  /** With `causal`: a query sees so many keys, its own the last (Beltagy et al. 2020, arXiv 2004.05150). */
+  readonly window?: number;
+  /** Logits become cap · tanh(logit / cap). */
+  readonly softCap?: number;
+  /** i32 [B]: keys before it are hidden, as those of padding on the left. */
+  readonly keyStart?: Tensor;
   /** i32 [B, M]; 0 hides a key. */
   readonly keyMask?: Tensor;
 }
 
 /**
- * softmax(scale · q kᵀ) v for every head. q [B, N, H, D], k and v [B, M, H, D], views as long as the last axis is
- * contiguous → [B, N, H, D] of q's dtype. A query that sees no key gives 0. Throws ShapeError.
+ * softmax(scale · q kᵀ) v for every head. q [B, N, H, D], k and v [B, M, H / G, D] where G neighbouring heads of q share
+ * keys (Ainslie et al. 2023, arXiv 2305.13245), views as long as the last axis is contiguous → [B, N, H, D] of q's dtype.
+ * A query that sees no key gives 0. Throws ShapeError.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, { scale, causal = false, keyMask }: AttentionOptions = {}): Tensor {
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const { scale, causal = false, start: place = 0, window, softCap, keyMask, keyStart } = options;
   expectShape("attention: q", q, [null, null, null, null]);
   const [batch, queries, heads, size] = q.shape;
-  expectShape("attention: k", k, [batch, null, heads, size]);
+  expectShape("attention: k", k, [batch, null, heads % k.dim(2) ? heads : k.dim(2), size]);
   const keys = k.shape[1];
-  expectShape("attention: v", v, [batch, keys, heads, size]);
-  if (keyMask) expectShape("attention: keyMask", keyMask, [batch, keys]);
-  if (keyMask && keyMask.dtype !== "i32") throw new ShapeError(`attention: keyMask expected i32, got ${keyMask.dtype}`);
+  expectShape("attention: v", v, k.shape);
+  if (keyMask) expectMask("keyMask", keyMask, [batch, keys]);
+  if (keyStart) expectMask("keyStart", keyStart, [batch]);
+  if (window !== undefined && !(causal && window > 0)) throw new ShapeError(`attention: a window of ${window} keys expected to be positive, and causal`);
   if (size < 1 || size > MAX_HEAD) throw new ShapeError(`attention: q expected a head size of 1 to ${MAX_HEAD}, got ${formatShape(q.shape)}`);
 
   using scope = q.gpu.scope();
@@ -45,26 +57,32 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, { scale, causal = fal
   if (out.size === 0) return out;
   const padded = ceilToQuad(size);
   const [readQ, readK, readV] = [q, k, v].map((x) => rowsInQuads(padRows(x, padded)));
-  const mask = keyMask && (keyMask.contiguous ? keyMask.view() : contiguous(keyMask));
+  const [mask, starts] = [keyMask, keyStart].map((x) => x && (x.contiguous ? x.view() : contiguous(x)));
   const target = padded === size ? out : empty(q.gpu, [batch, queries, heads, padded], q.dtype);
   const { kernel, defines, queriesAtOnce } = variantFor(q.gpu, padded);
   const rowFlops = 4 * batch * heads * size * keys;
   for (const { start, end } of bandsOf(q.gpu, "attention", queries, { rowBytes: [0], rowFlops })) {
     kernel.run(
-      { q: readQ.slice(1, start, end), k: readK, v: readV, mask: mask ?? readQ, out: target.slice(1, start, end) },
+      { q: readQ.slice(1, start, end), k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, out: target.slice(1, start, end) },
       {
-        heads, keys, queries: end - start, place: start, scale: scale ?? 1 / Math.sqrt(size),
+        heads, keys, queries: end - start, group: heads / k.dim(2), place: place + start, window: window ?? NO_WINDOW,
+        scale: scale ?? 1 / Math.sqrt(size), cap: softCap ?? 0,
         q_batch: readQ.strides[0], q_row: readQ.strides[1], q_head: readQ.strides[2],
         k_batch: readK.strides[0], k_row: readK.strides[1], k_head: readK.strides[2],
         v_batch: readV.strides[0], v_row: readV.strides[1], v_head: readV.strides[2],
         out_batch: target.strides[0],
       },
       [Math.ceil((end - start) / queriesAtOnce), heads, batch],
-      { flops: rowFlops * (end - start), constants: { CAUSAL: causal ? 1 : 0, MASKED: mask ? 1 : 0 }, defines },
+      { flops: rowFlops * (end - start), constants: { CAUSAL: Number(causal), MASKED: Number(mask !== undefined), STARTED: Number(starts !== undefined), CAPPED: Number(softCap !== undefined) }, defines },
     );
   }
   if (target !== out) copyInto(target.slice(3, 0, size), out);
   return out;
+}
+
+function expectMask(name: string, mask: Tensor, shape: readonly number[]): void {
+  expectShape(`attention: ${name}`, mask, shape);
+  if (mask.dtype !== "i32") throw new ShapeError(`attention: ${name} expected i32, got ${mask.dtype}`);
 }
 
 /** x itself (another handle) where quads of its last axis can be read, else a copy. */

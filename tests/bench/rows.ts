@@ -1,6 +1,6 @@
 // The operations that networks people run spend their time on (shapes of Stable Diffusion 1.x's UNet), each by us, by tfjs and by onnxruntime.
 import type { Gpu } from "../../src/gpu/gpu.ts";
-import { geglu } from "../../src/kernels/activation.ts";
+import { geglu } from "../../src/kernels/glu.ts";
 import { attention } from "../../src/kernels/attention.ts";
 import { conv2d } from "../../src/kernels/conv2d.ts";
 import { groupNorm } from "../../src/kernels/group-norm.ts";

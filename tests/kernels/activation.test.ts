@@ -1,7 +1,7 @@
-// Activations and GEGLU against plain loops.
+// Activations against plain loops.
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { activate, type Activation, ACTIVATIONS, geglu } from "../../src/kernels/activation.ts";
+import { activate, type Activation, ACTIVATIONS } from "../../src/kernels/activation.ts";
 import { testGpu } from "../gpu.ts";
 import { expectClose, type Float, known, random, readFloats } from "./values.ts";
 import { activation } from "./references.ts";
@@ -36,33 +36,6 @@ describe("activate", () => {
   });
 });
 
-describe.each(dtypes)("geglu, %s", (dtype) => {
-  it("equals the reference, also on views", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70 }), fc.nat(), async (rows, half, seed) => {
-        const { tensor, values } = random(gpu, [rows + 1, 2 * half], dtype, seed, 4);
-        const expected = new Float64Array(rows * half);
-        for (let r = 0; r < rows; r++) {
-          for (let i = 0; i < half; i++) {
-            const row = (r + 1) * 2 * half;
-            expected[r * half + i] = values[row + i] * activation("gelu", values[row + half + i]);
-          }
-        }
-        using view = tensor.slice(0, 1, rows + 1);
-        using out = geglu(view);
-        await expectClose(out, expected);
-        tensor.dispose();
-      }),
-      { numRuns: 10 },
-    );
-  });
-
-  it("refuses an odd last axis", () => {
-    using x = random(gpu, [2, 3], dtype, 1).tensor;
-    expect(() => geglu(x)).toThrow("geglu: x expected an even last axis, got [2, 3]");
-  });
-});
-
 describe("bands", () => {
   it("give what the whole gives", async () => {
     const small = await testGpu({ limits: { maxStorageBufferBindingSize: 4096 } });
@@ -70,8 +43,7 @@ describe("bands", () => {
     for (const on of [gpu, small]) {
       using x = random(on, [67, 96], "f32", 5).tensor;
       using activated = activate(x, "silu");
-      using gated = geglu(x);
-      outputs.push([await readFloats(activated), await readFloats(gated)]);
+      outputs.push([await readFloats(activated)]);
     }
     expect(outputs[1]).toEqual(outputs[0]);
     small.destroy();

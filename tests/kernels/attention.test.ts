@@ -20,6 +20,13 @@ interface Case {
   heads: number;
   size: number;
   causal: boolean;
+  /** Heads of k and v, if fewer. */
+  keyHeads?: number;
+  start?: number;
+  window?: number;
+  softCap?: number;
+  /** First keys that may be seen, one for each row of the batch. */
+  keyStart?: readonly number[];
   /** Share of keys that the mask hides; null: no mask. At least one stays. */
   hidden: number | null;
   dtype: Float;
@@ -30,16 +37,24 @@ interface Case {
 
 const plain: Case = { batch: 1, queries: 9, keys: 11, heads: 2, size: 8, causal: false, hidden: null, dtype: "f32", scale: undefined, seed: 5, magnitude: 1 };
 
+/** As a decoder of text asks. */
+const decoding: Case = { ...plain, batch: 2, heads: 6, keyHeads: 2, queries: 9, keys: 40, start: 31, causal: true, window: 12, softCap: 1.5, keyStart: [0, 33], magnitude: 2 };
+
 async function check(c: Case, gpu = usual): Promise<void> {
   const { batch, queries, keys, heads, size } = c;
   const q = random(gpu, [batch, queries, heads, size], c.dtype, c.seed, c.magnitude);
-  const k = random(gpu, [batch, keys, heads, size], c.dtype, c.seed + 1, c.magnitude);
-  const v = random(gpu, [batch, keys, heads, size], c.dtype, c.seed + 2);
+  const keyHeads = c.keyHeads ?? heads;
+  const k = random(gpu, [batch, keys, keyHeads, size], c.dtype, c.seed + 1, c.magnitude);
+  const v = random(gpu, [batch, keys, keyHeads, size], c.dtype, c.seed + 2);
   const next = lcg(c.seed + 3);
   const visible = Int32Array.from({ length: batch * keys }, () => Number(next() >= (c.hidden ?? 0)));
   for (let b = 0; b < batch; b++) visible[b * keys + (c.causal ? 0 : Math.floor(next() * keys))] = 1;
   using keyMask = upload(gpu, visible, [batch, keys], "i32");
-  using out = attention(q.tensor, k.tensor, v.tensor, { scale: c.scale, causal: c.causal, keyMask: c.hidden === null ? undefined : keyMask });
+  using starts = upload(gpu, Int32Array.from({ length: batch }, (_, b) => c.keyStart?.[b] ?? 0), [batch], "i32");
+  using out = attention(q.tensor, k.tensor, v.tensor, {
+    scale: c.scale, causal: c.causal, start: c.start, window: c.window, softCap: c.softCap,
+    keyMask: c.hidden === null ? undefined : keyMask, keyStart: c.keyStart && starts,
+  });
   for (const { tensor } of [q, k, v]) tensor.dispose();
   expect(out.shape).toEqual([batch, queries, heads, size]);
   const expected = reference(q.values, k.values, v.values, visible, c);
@@ -47,23 +62,27 @@ async function check(c: Case, gpu = usual): Promise<void> {
 }
 
 function reference(q: Float64Array, k: Float64Array, v: Float64Array, visible: Int32Array, c: Case): Float64Array {
-  const { batch, queries, keys, heads, size } = c;
+  const { batch, queries, keys, heads, size, keyHeads = heads, start = 0, window = Infinity, softCap } = c;
   const out = new Float64Array(q.length);
+  const keyAt = (b: number, m: number, h: number) => ((b * keys + m) * keyHeads + Math.floor((h * keyHeads) / heads)) * size;
   for (let b = 0; b < batch; b++) {
     for (let n = 0; n < queries; n++) {
       for (let h = 0; h < heads; h++) {
         const own = ((b * queries + n) * heads + h) * size;
         const scores = Array.from({ length: keys }, (_, m) => {
-          if (!visible[b * keys + m] || (c.causal && m > n)) return -Infinity;
+          if (!visible[b * keys + m] || m < (c.keyStart?.[b] ?? 0)) return -Infinity;
+          if (c.causal && (m > start + n || start + n - m >= window)) return -Infinity;
           let dot = 0;
-          for (let i = 0; i < size; i++) dot += q[own + i] * k[((b * keys + m) * heads + h) * size + i];
-          return dot * (c.scale ?? 1 / Math.sqrt(size));
+          for (let i = 0; i < size; i++) dot += q[own + i] * k[keyAt(b, m, h) + i];
+          const score = dot * (c.scale ?? 1 / Math.sqrt(size));
+          return softCap === undefined ? score : softCap * Math.tanh(score / softCap);
         });
         const most = Math.max(...scores);
+        if (most === -Infinity) continue; // a query that sees nothing
         const weights = scores.map((score) => Math.exp(score - most));
         const total = weights.reduce((x, y) => x + y);
         weights.forEach((weight, m) => {
-          for (let i = 0; i < size; i++) out[own + i] += (weight / total) * v[((b * keys + m) * heads + h) * size + i];
+          for (let i = 0; i < size; i++) out[own + i] += (weight / total) * v[keyAt(b, m, h) + i];
         });
       }
     }
@@ -98,10 +117,17 @@ describe("attention", () => {
     const like = new Gpu(device, limits, { ...features, subgroups: subgroups && features.subgroups }, "like", traits);
     await check({ ...plain, queries: 70, keys: 45, size: 16 }, like);
     await check({ ...plain, queries: 70, keys: 70, size: 16, causal: true, hidden: 0.5 }, like);
+    await check({ ...decoding, queries: 67, keys: 140, start: 73 }, like);
     like.destroy();
   });
 
   it.each([5, 8, 16, 24, 32, 40, 64, 80, 128, 160])("equals it for heads of %i", (size) => check({ ...plain, size, queries: 17, keys: 37 }));
+
+  it("lets query heads share keys, which may be older than the queries", () => check({ ...decoding, window: undefined, softCap: undefined, keyStart: undefined }));
+
+  it.each([1, 7, 70])("sees a window of %i keys", (window) => check({ ...decoding, queries: 70, keys: 70, start: 0, window }));
+
+  it("equals the reference for one query with all of the options", () => check({ ...decoding, queries: 1, keys: 40, start: 39 }));
 
   it("equals it for one query over many keys", () => check({ ...plain, queries: 1, keys: 333, batch: 2, size: 16 }));
 
