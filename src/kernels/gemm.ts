@@ -133,6 +133,11 @@ export function pinGemm(gpu: Gpu, variant: GemmVariant | null, splits = 1): void
   else pins.delete(gpu);
 }
 
+/** Whether every product on this GPU has to use one variant. */
+export function pinnedGemm(gpu: Gpu): boolean {
+  return pins.has(gpu);
+}
+
 /** A fixed choice, never a race at run time: the same shape gives the same bits on the same kind of GPU. */
 export function variantFor({ traits, features }: Gpu, rows: number, cols: number): GemmVariant {
   if (traits.software) {

@@ -1,6 +1,7 @@
 // y = x Wᵀ + b.
 import type { Activation } from "../kernels/activation.ts";
-import { matmul } from "../kernels/matmul.ts";
+import { linear } from "../kernels/linear.ts";
+import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Weight, Weights } from "./weights.ts";
 
@@ -14,6 +15,8 @@ export interface LinearEpilogue {
   readonly activation?: Activation;
   /** Added after the activation, [..., out]. */
   readonly residual?: Tensor;
+  /** Of the result; x's unless given. */
+  readonly dtype?: DType;
 }
 
 export class Linear {
@@ -26,7 +29,7 @@ export class Linear {
   }
 
   /** x [..., in] → [..., out]. */
-  forward(x: Tensor, { activation, residual }: LinearEpilogue = {}): Tensor {
-    return matmul(x, this.weight, { transposeB: true, bias: this.bias ?? undefined, activation, residual });
+  forward(x: Tensor, { activation, residual, dtype }: LinearEpilogue = {}): Tensor {
+    return linear(x, this.weight, { bias: this.bias ?? undefined, activation, residual, dtype });
   }
 }
