@@ -1,8 +1,10 @@
 // safetensors: a u64 header length, a JSON header, then the tensors' bytes (github.com/huggingface/safetensors). Read by
 // ranges, so that a file of any size passes through small buffers; checked against the file before anything is used.
 import type { ByteSource } from "./byte-source.ts";
+import { type ChunkOptions, ChunkReader, wholeChunk } from "./chunks.ts";
 import { dtypeBits, isReadable, isStoredDtype, type StoredDtype } from "./dtype.ts";
 import { FormatError } from "./errors.ts";
+import type { GgmlBlockType } from "./ggml-blocks.ts";
 import { isObject } from "./json.ts";
 import { safePath } from "./safe-path.ts";
 import { type HeaderValue, parseHeaderJson } from "./strict-json.ts";
@@ -11,17 +13,29 @@ export { FormatError } from "./errors.ts";
 export type { StoredDtype } from "./dtype.ts";
 
 const maxHeaderBytes = 100_000_000; // the reference implementation's limit
-const defaultChunkBytes = 16 * 2 ** 20;
 
 /** What the header says of a tensor. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: StoredDtype;
+  /** Blocks are in GGUF files only. */
+  readonly dtype: StoredDtype | GgmlBlockType;
   readonly shape: readonly number[];
   readonly byteLength: number;
 }
 
-interface StoredTensor extends TensorEntry {
+/** Named tensors that are read as streams, whatever file they lie in; see `Checkpoint`. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  stream(name: string, options?: ChunkOptions): AsyncGenerator<Uint8Array, void, undefined>;
+  close(): Promise<void>;
+}
+
+/** What a safetensors header says of a tensor. */
+export interface SafetensorsEntry extends TensorEntry {
+  readonly dtype: StoredDtype;
+}
+
+interface StoredTensor extends SafetensorsEntry {
   readonly source: ByteSource;
   readonly begin: number; // from the start of the file
 }
@@ -33,11 +47,11 @@ interface ReadFile {
 }
 
 /** One safetensors file, or the shards that an `*.index.json` lists, as one set of named tensors. */
-export class Checkpoint {
+export class Checkpoint implements TensorFile {
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #sources: readonly ByteSource[];
   readonly metadata: Readonly<Record<string, string>>;
-  #spare: Uint8Array | null = null; // a buffer for the next stream, so that thousands of tensors leave no garbage
+  readonly #reader = new ChunkReader();
 
   private constructor(tensors: ReadonlyMap<string, StoredTensor>, sources: readonly ByteSource[], metadata: Readonly<Record<string, string>>) {
     this.#tensors = tensors;
@@ -46,7 +60,7 @@ export class Checkpoint {
   }
 
   /** Every tensor by its name, in the order of the file. */
-  get tensors(): ReadonlyMap<string, TensorEntry> {
+  get tensors(): ReadonlyMap<string, SafetensorsEntry> {
     return this.#tensors;
   }
 
@@ -86,30 +100,19 @@ export class Checkpoint {
    * (16 MiB). A chunk holds until the next pull, from this stream or another: its buffer may be used again. Throws
    * FormatError for an unknown name or a type that cannot be read.
    */
-  async *stream(name: string, options: { signal?: AbortSignal; chunkBytes?: number } = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  async *stream(name: string, { signal, chunkBytes }: ChunkOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) throw new FormatError(`${this.#sources[0].name}: no tensor "${name}"`);
     if (!isReadable(tensor.dtype)) {
       throw new FormatError(`${tensor.source.name}: "${name}" is stored as ${tensor.dtype}, which is not supported: convert the checkpoint to F16 or F32`);
     }
-    const itemBytes = dtypeBits[tensor.dtype] / 8;
-    const chunkBytes = Math.max(1, Math.floor((options.chunkBytes ?? defaultChunkBytes) / itemBytes)) * itemBytes;
-    const end = tensor.begin + tensor.byteLength;
-    const needed = Math.min(chunkBytes, tensor.byteLength);
-    const buffer = this.#spare !== null && this.#spare.byteLength >= needed ? this.#spare : new Uint8Array(needed);
-    this.#spare = null; // another stream meanwhile has its own
-    try {
-      for (let at = tensor.begin; at < end; at += chunkBytes) {
-        yield await tensor.source.read(at, Math.min(at + chunkBytes, end), options.signal, buffer);
-      }
-    } finally {
-      this.#spare = buffer;
-    }
+    const { source, begin, byteLength } = tensor;
+    yield* this.#reader.read(source, begin, begin + byteLength, wholeChunk(dtypeBits[tensor.dtype] / 8, chunkBytes), signal);
   }
 
   /** Closes the files. */
   async close(): Promise<void> {
-    this.#spare = null;
+    this.#reader.close();
     await Promise.all(this.#sources.map((source) => source.close?.()));
   }
 }
@@ -160,7 +163,7 @@ function readMetadata(value: HeaderValue): Record<string, string> {
   return Object.fromEntries(strings);
 }
 
-function readEntry(name: string, value: HeaderValue, dataStart: number): TensorEntry & { begin: number } {
+function readEntry(name: string, value: HeaderValue, dataStart: number): Omit<StoredTensor, "source"> {
   const fail = (what: string): never => {
     throw new FormatError(`tensor "${name}": ${what}`);
   };

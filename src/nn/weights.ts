@@ -1,6 +1,6 @@
 // A checkpoint's tensors on their way into a network: shapes stated where they are taken, streamed to the GPU afterwards.
-import { decodeTo } from "../formats/dtype.ts";
-import type { Checkpoint } from "../formats/safetensors.ts";
+import { decodeStored } from "../formats/ggml-blocks.ts";
+import type { TensorFile } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
@@ -53,7 +53,7 @@ interface Taken {
 
 interface Shared {
   readonly gpu: Gpu;
-  readonly checkpoint: Pick<Checkpoint, "tensors" | "stream">;
+  readonly checkpoint: Pick<TensorFile, "tensors" | "stream">;
   readonly options: WeightsOptions;
   /** Our names → stored names. */
   readonly names: ReadonlyMap<string, string>;
@@ -66,7 +66,7 @@ export class Weights {
   private constructor(private readonly shared: Shared, private readonly prefix: string) {}
 
   /** All the tensors of a checkpoint. On a planning Gpu nothing is read, so headers alone suffice. */
-  static of(gpu: Gpu, checkpoint: Pick<Checkpoint, "tensors" | "stream">, options: WeightsOptions): Weights {
+  static of(gpu: Gpu, checkpoint: Pick<TensorFile, "tensors" | "stream">, options: WeightsOptions): Weights {
     const names = new Map<string, string>();
     for (const stored of checkpoint.tensors.keys()) {
       const rename = options.renames?.find(([from]) => from.test(stored));
@@ -168,7 +168,7 @@ export class Weights {
     const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / row / 4)) * 4 * row; // whole rows; four at a time keep offsets aligned
     let offset = 0;
     for await (const bytes of checkpoint.stream(stored, { signal, chunkBytes })) {
-      const values = decodeTo(entry.dtype, bytes, dtype);
+      const values = decodeStored(entry.dtype, bytes, dtype);
       const laidOut = layout === "conv2d" ? channelsLast(values, entry.shape) : values;
       writeBytes(weight, offset * BYTES[dtype], bytesOf(laidOut));
       offset += values.length;
