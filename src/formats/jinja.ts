@@ -2,7 +2,7 @@
 // its steps and on the size of every value, and with Python's rules where that library has JavaScript's.
 import { Environment, Interpreter, type parse } from "@huggingface/jinja";
 import { FormatError } from "./errors.ts";
-import { dateText, equal, isValue, pythonText, stripped, type Value } from "./python-values.ts";
+import { dateText, equal, isValue, plain, pythonText, stripped, type Value } from "./python-values.ts";
 
 type Program = ReturnType<typeof parse>;
 type Node = NonNullable<Parameters<Interpreter["evaluate"]>[0]>;
@@ -23,6 +23,7 @@ export function globals(variables: Readonly<Record<string, unknown>>, now: Date)
     },
     strftime_now: (format: unknown) => dateText(now, String(format)),
     range,
+    dict: (...parts: unknown[]) => Object.assign({}, ...parts.map((part) => plain(part))),
   };
   for (const [name, value] of Object.entries(given)) {
     if (name !== "namespace") environment.set(name, value);
@@ -41,6 +42,7 @@ function range(first: unknown, last?: unknown, by: unknown = 1): number[] {
 export class BoundedInterpreter extends Interpreter {
   readonly #program: Program;
   readonly #printed = new WeakSet<object>(); // expressions whose value is written into the text
+  readonly #known = new WeakMap<object, Result>(); // nodes that stand for a value, not to be worked out twice
   #steps = 0;
 
   constructor(environment: Environment, program: Program) {
@@ -57,6 +59,8 @@ export class BoundedInterpreter extends Interpreter {
   override evaluate(node: Node | undefined, environment: Environment): Result {
     if (++this.#steps > maxSteps) throw new FormatError(`the chat template takes more than ${maxSteps} steps`);
     if (node === undefined) return super.evaluate(node, environment);
+    const known = this.#known.get(node);
+    if (known !== undefined) return known;
     const result = this.#python(node, environment) ?? super.evaluate(node, environment);
     this.#weigh(result);
     if (!this.#printed.has(node) || result.type === "UndefinedValue" || result.type === "StringValue") return result;
@@ -72,12 +76,21 @@ export class BoundedInterpreter extends Interpreter {
 
   /** What Python does otherwise than the library, or null. */
   #python(node: Node, environment: Environment): Result | null {
-    const { type, operator, left, right, callee, args, operand, filter, test, negate } = fields(node);
+    const { type, operator, left, right, callee, args, operand, filter, test, negate, iterable } = fields(node);
     if (type === "BinaryExpression" && isNode(left) && isNode(right)) {
       const sign = fields(operator).value;
-      if (sign !== "==" && sign !== "!=" && sign !== "~") return null;
+      if (sign !== "==" && sign !== "!=" && sign !== "~" && sign !== "+") return null;
       const [a, b] = [this.evaluate(left, environment), this.evaluate(right, environment)];
-      return runtime(sign === "~" ? pythonText(a) + pythonText(b) : equal(a, b) === (sign === "=="));
+      if (sign === "~") return runtime(pythonText(a) + pythonText(b));
+      if (sign !== "+") return runtime(equal(a, b) === (sign === "=="));
+      if ((a.type === "StringValue") !== (b.type === "StringValue")) throw new FormatError(`the chat template adds ${described(a)} to ${described(b)}`);
+      return super.evaluate(changed(node, { left: this.#stand(left, a), right: this.#stand(right, b) }), environment);
+    }
+    if (type === "For" && isNode(iterable)) {
+      const { lhs } = fields(iterable);
+      const source = iterable.type === "SelectExpression" && isNode(lhs) ? lhs : iterable;
+      const stand = this.#stand(source, listed(this.evaluate(source, environment)));
+      return super.evaluate(changed(node, { iterable: source === iterable ? stand : changed(iterable, { lhs: stand }) }), environment);
     }
     if (type === "CallExpression" && isNode(callee) && Array.isArray(args)) {
       const { type: kind, computed, object, property } = fields(callee);
@@ -92,17 +105,26 @@ export class BoundedInterpreter extends Interpreter {
       return typeof subject.value === "string" ? callMethod(subject.value, method, positional) : null;
     }
     if (type === "FilterExpression" && isNode(operand)) {
-      const name = fields(filter).value;
-      if (name !== "trim" && name !== "string") return null;
+      const { value: plainName, callee: called, args: given } = fields(filter);
+      const name = plainName ?? fields(called).value;
+      if (typeof name !== "string" || !(plainName === undefined ? ownFilterCalls : ownFilters).has(name)) return null;
       const subject = this.evaluate(operand, environment);
-      const text = pythonText(subject);
-      return runtime(name === "trim" ? stripped(text, null, "both") : text);
+      if (name === "trim" || name === "string") return runtime(name === "trim" ? stripped(pythonText(subject), null, "both") : pythonText(subject));
+      const list = listed(subject);
+      return selected(list, name, given) ?? super.evaluate(changed(node, { operand: this.#stand(operand, list) }), environment);
     }
     if (type === "TestExpression" && isNode(operand) && fields(test).value === "iterable") {
       const { type: kind } = this.evaluate(operand, environment);
       return runtime(["ArrayValue", "TupleValue", "ObjectValue", "StringValue"].includes(kind) !== (negate === true));
     }
     return null;
+  }
+
+  /** A node that stands for a value that is known already. */
+  #stand(node: Node, value: Result): Node {
+    const stand = changed(node, {});
+    this.#known.set(stand, value);
+    return stand;
   }
 
   #findPrinted(node: unknown): void {
@@ -137,6 +159,48 @@ function callMethod(text: string, method: string, args: readonly Value[]): Resul
   const times = given === "" ? text.length + 1 : text.split(given).length - 1;
   if (text.length + times * second.length > maxText) throw new FormatError("the chat template makes a text that is too large");
   return given === "" ? null : runtime(text.split(given).join(second));
+}
+
+const ownFilters = new Set(["trim", "string"]);
+const ownFilterCalls = new Set(["selectattr", "rejectattr", "select", "reject", "map"]);
+
+/** selectattr and rejectattr, which the library answers wrongly for items without the attribute; null for a test that is not here. */
+function selected(list: Result, filter: string, args: unknown): Result | null {
+  if ((filter !== "selectattr" && filter !== "rejectattr") || !Array.isArray(list.value) || !Array.isArray(args)) return null;
+  const [name, test, expected] = args.map((arg) => (fields(arg).type === "StringLiteral" ? fields(arg).value : null));
+  if (typeof name !== "string" || test === null || expected === null) return null;
+  const passes = tests[typeof test === "string" ? test : ""];
+  if (passes === undefined) return null;
+  const items = list.value.filter((item: unknown) => {
+    const value = isValue(item) && item.value instanceof Map ? item.value.get(name) : undefined;
+    return passes(isValue(value) ? value : { type: "UndefinedValue" }, expected) === (filter === "selectattr");
+  });
+  return changed(list, { value: items, _builtins: undefined });
+}
+
+const is = (value: Value, expected: unknown): boolean => value.type === "StringValue" && value.value === expected;
+const tests: Readonly<Record<string, (value: Value, expected: unknown) => boolean>> = {
+  "": ({ type, value }) => (value instanceof Map ? value.size > 0 : Array.isArray(value) ? value.length > 0 : type !== "NullValue" && Boolean(value)),
+  defined: ({ type }) => type !== "UndefinedValue",
+  undefined: ({ type }) => type === "UndefinedValue",
+  none: ({ type }) => type === "NullValue",
+  equalto: is, eq: is, "==": is,
+  ne: (value, expected) => !is(value, expected), "!=": (value, expected) => !is(value, expected),
+};
+
+/** What a loop runs over: of a text its characters. */
+function listed(value: Result): Result {
+  return value.type === "StringValue" ? new Environment().set("value", Array.from(String(value.value))) : value;
+}
+
+/** The same node or value with some fields changed. */
+function changed<T extends object>(from: T, change: Readonly<Record<string, unknown>>): T {
+  const copy: T = Object.create(Object.getPrototypeOf(from));
+  return Object.assign(copy, from, change);
+}
+
+function described({ type }: Value): string {
+  return type === "StringValue" ? "a text" : type.replace("Value", "").toLowerCase();
 }
 
 function isNode(value: unknown): value is Node {

@@ -10,6 +10,14 @@ export function isValue(value: unknown): value is Value {
   return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
 }
 
+/** A value without its kinds: texts, numbers, lists and objects. */
+export function plain(value: unknown, depth = 0): unknown {
+  if (depth > 100) return null;
+  if (value instanceof Map) return Object.fromEntries([...value].map(([key, one]) => [String(key), plain(one, depth + 1)]));
+  if (Array.isArray(value)) return value.map((one) => plain(one, depth + 1));
+  return isValue(value) ? plain(value.value, depth + 1) : value;
+}
+
 const names: Readonly<Record<string, string>> = { NullValue: "None", UndefinedValue: "" };
 
 /** str(value). */
