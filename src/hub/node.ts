@@ -1,26 +1,32 @@
 // A model's folder on Node's disk. Apart from the rest of hub/, so that no page bundles node:fs.
-import { open, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { open, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { type ByteSource, checkRange } from "../formats/byte-source.ts";
 import { HubError } from "./errors.ts";
-import { BaseFolder, type ModelFolder } from "./folder.ts";
+import { BaseFolder, isGguf, type ModelFolder } from "./folder.ts";
 import { type LoadProgress, ProgressMeter } from "./progress.ts";
 
-/** Opens a directory as a model's folder. Throws HubError where there is none. */
+/** Opens a directory as a model's folder, or a GGUF file as one. Throws HubError where there is none. */
 export async function openDirectory(path: string, options: { onProgress?: (progress: LoadProgress) => void } = {}): Promise<ModelFolder> {
   const directory = resolve(path);
   const info = await stat(directory).catch(() => null);
+  const reading = new ProgressMeter("load", options.onProgress);
+  if (info?.isFile() && isGguf(directory)) return new DiskFolder(dirname(directory), reading, basename(directory));
   if (!info?.isDirectory()) throw new HubError(`${path}: there is no such folder`);
-  return new DiskFolder(directory, new ProgressMeter("load", options.onProgress));
+  return new DiskFolder(directory, reading);
 }
 
 class DiskFolder extends BaseFolder {
   readonly revision = "local";
   readonly #directory: string;
 
-  constructor(directory: string, reading: ProgressMeter) {
-    super(basename(directory), reading);
+  constructor(directory: string, reading: ProgressMeter, gguf: string | null = null) {
+    super(gguf ?? basename(directory), reading, gguf);
     this.#directory = directory;
+  }
+
+  protected override async names(): Promise<readonly string[]> {
+    return readdir(this.#directory);
   }
 
   protected override async open(path: string): Promise<ByteSource | null> {

@@ -6,8 +6,8 @@ import { type LoadProgress, ProgressMeter } from "./progress.ts";
 import { RemoteFolder } from "./remote.ts";
 
 /**
- * Where a model is: the id of one that ships ("emoji": models/emoji/ on this site), the address of a folder, "owner/name"
- * (with `hubUrl`), a directory handle, files that were picked, or an opened folder.
+ * Where a model is: the id of one that ships ("emoji": models/emoji/ on this site), the address of a folder or of a GGUF
+ * file, "owner/name" or "owner/name/file.gguf" (with `hubUrl`), a directory handle, files that were picked, or an opened folder.
  */
 export type ModelLocation = string | URL | FileSystemDirectoryHandle | readonly File[] | ModelFolder;
 
@@ -64,11 +64,13 @@ function addressOf(location: string | URL, { baseUrl, hubUrl, revision = "main" 
   if (location instanceof URL) return location;
   if (/^https?:\/\//i.test(location)) return new URL(location);
   if (/^[\w-][\w.-]*$/.test(location)) return new URL(`models/${location}/`, folderOf(baseUrl ?? pageAddress(location)));
-  if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(location)) {
+  const repository = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:\/((?:[\w-][\w.-]*\/)*[\w-][\w.-]*\.gguf))?$/i.exec(location);
+  if (repository !== null) {
+    const [, name, file = ""] = repository;
     if (hubUrl === undefined) {
       throw new HubError(`${location}: a model on another site is loaded only when asked for: pass hubUrl (as "https://huggingface.co") or the folder's full address`);
     }
-    return new URL(`${location}/resolve/${encodeURIComponent(revision)}/`, folderOf(hubUrl));
+    return new URL(`${name}/resolve/${encodeURIComponent(revision)}/${file}`, folderOf(hubUrl));
   }
   throw new HubError(`${JSON.stringify(location)} is no model: the id of one that ships, a folder's address, or owner/name expected`);
 }

@@ -1,9 +1,10 @@
 // A model's folder on a web server: plain files under one address, as on the page's own site or in the Hub's
 // `resolve/<revision>` layout. Files pass in pieces of 8 MiB and are kept in the cache where there is one.
 import type { ByteSource } from "../formats/byte-source.ts";
+import { safePath } from "../formats/safe-path.ts";
 import { type CacheStore, FolderCache, type Manifest, StorageError } from "./cache.ts";
 import { HubError } from "./errors.ts";
-import { BaseFolder } from "./folder.ts";
+import { BaseFolder, isGguf } from "./folder.ts";
 import { probe, type RemoteVersion, UnreachableError } from "./http.ts";
 import type { ProgressMeter } from "./progress.ts";
 import { openRemoteFile } from "./remote-file.ts";
@@ -27,27 +28,39 @@ export class RemoteFolder extends BaseFolder {
   #commit = "";
   #revision = "";
 
-  private constructor(url: URL, options: RemoteOptions) {
-    super(options.id, options.reading);
+  /** `place` is the model's address, a folder's or a GGUF file's: under it, the cache keeps files. */
+  private constructor(url: URL, place: URL, gguf: string | null, options: RemoteOptions) {
+    super(options.id, options.reading, gguf);
     this.#url = url;
     this.#options = options;
-    this.#cache = options.store === null ? null : new FolderCache(url.href, options.store);
+    this.#cache = options.store === null ? null : new FolderCache(place.href, options.store);
   }
 
-  /** Finds the model's index file, and with it the folder's revision. Throws HubError where there is no model. */
+  /**
+   * Finds the model's index file, and with it the folder's revision; or the GGUF file at the address, in its folder.
+   * Throws HubError where there is no model.
+   */
   static async open(url: URL, options: RemoteOptions): Promise<RemoteFolder> {
+    const place = new URL(url);
     const base = new URL(url);
-    if (!base.pathname.endsWith("/")) base.pathname += "/";
-    const folder = new RemoteFolder(base, options);
-    for (const path of ["model_index.json", "config.json"]) {
+    const gguf = isGguf(url.pathname) ? safePath(decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf("/") + 1))) : null;
+    if (gguf !== null) {
+      base.pathname = base.pathname.replace(/[^/]*$/, "");
+      base.search = place.search = ""; // as ?download=true of the Hub's links
+    } else if (!base.pathname.endsWith("/")) {
+      base.pathname = place.pathname += "/";
+    }
+    const folder = new RemoteFolder(base, place, gguf, options);
+    for (const path of gguf !== null ? [gguf] : ["model_index.json", "config.json", "model.gguf"]) {
       const version = await folder.#version(path);
       if (version === null) continue;
       folder.#commit = version.commit;
       folder.#revision = version.commit || version.revision;
-      await folder.open(path); // into the cache, so that the folder is found without a network, too
+      if (!isGguf(path)) await folder.open(path); // into the cache, so that the folder is found without a network, too
       return folder;
     }
-    throw new HubError(`${options.id}: there is no model at ${base.href} (neither model_index.json nor config.json)`);
+    const missing = gguf === null ? `there is no model at ${base.href} (neither model_index.json nor config.json nor model.gguf)` : `there is no file ${place.href}`;
+    throw new HubError(`${options.id}: ${missing}`);
   }
 
   get revision(): string {
