@@ -1,4 +1,4 @@
-// out = softmax(scale * q kT + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867), for GPUs that the CPU plays.
+// out = softmax(scale * q kT + bias + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867), for GPUs that the CPU plays.
 // One query per invocation, 8 in a workgroup; the keys and values of GROUP places are read by a lane each and spread to all
 // (see include/spread-subgroup.wgsl; lanes of a subgroup are neighbours in the workgroup). Heads are read in quads: D is a multiple of 4.
 struct Params {
@@ -7,6 +7,7 @@ struct Params {
   q_offset: u32, q_batch: u32, q_row: u32, q_head: u32,
   k_offset: u32, k_batch: u32, k_row: u32, k_head: u32,
   v_offset: u32, v_batch: u32, v_row: u32, v_head: u32,
+  bias_offset: u32, bias_batch: u32, bias_head: u32, bias_row: u32, bias_key: u32,
   mask_offset: u32, starts_offset: u32,
   out_offset: u32, out_batch: u32, // elements; rows of out follow each other
   place: u32, // of the first query among the keys, for CAUSAL
@@ -17,12 +18,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read>       v: array<vec4<v_scalar>>;     // [B, M, H / group, D]
 @group(0) @binding(3) var<storage, read>       mask: array<mask_scalar>;     // [B, M], 0 hides a key
 @group(0) @binding(4) var<storage, read>       starts: array<starts_scalar>; // [B], the first key that may be seen
-@group(0) @binding(5) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
-@group(0) @binding(6) var<uniform>             params: Params;
+@group(0) @binding(5) var<storage, read>       bias: array<bias_scalar>;     // [B, H, N, M]
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
+@group(0) @binding(7) var<uniform>             params: Params;
 override CAUSAL: bool;
 override MASKED: bool;
 override STARTED: bool;
 override CAPPED: bool; // logits become cap * tanh(logit / cap)
+override BIASED: bool;
 const LANES = 8;
 const QUADS = D / 4;
 const HIDDEN = -3.0e38;
@@ -33,6 +36,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let head = workgroup.y;
   let batch = workgroup.z;
   let q_at = (params.q_offset + batch * params.q_batch + min(query, params.queries - 1) * params.q_row + head * params.q_head) / 4;
+  let bias_at = params.bias_offset + batch * params.bias_batch + head * params.bias_head + min(query, params.queries - 1) * params.bias_row;
   var own: array<vec4f, QUADS>;
   var sums: array<vec4f, QUADS>;
   for (var i = 0u; i < QUADS; i++) { own[i] = vec4f(q[q_at + i]) * params.scale; }
@@ -59,6 +63,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       let masked = spread(visible, j).x == 0.0;
       let hidden = masked || first + j >= params.keys || (CAUSAL && out_of_sight(first + j, params.place + query));
       if (CAPPED) { scores[j] = capped(scores[j]); }
+      if (BIASED) { scores[j] += f32(bias[bias_at + min(first + j, params.keys - 1) * params.bias_key]); }
       scores[j] = select(scores[j], HIDDEN, hidden);
       larger = max(larger, scores[j]);
     }
@@ -84,4 +89,4 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
 fn out_of_sight(key: u32, place: u32) -> bool { return key > place || place - key >= params.window; }
 
-fn capped(score: f32) -> f32 { return params.cap * tanh(clamp(score / params.cap, -15.0, 15.0)); }
+fn capped(score: f32) -> f32 { return params.cap * stable_tanh(score / params.cap); }

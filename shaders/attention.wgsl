@@ -1,4 +1,4 @@
-// out = softmax(scale * q kT + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
+// out = softmax(scale * q kT + bias + mask) v by online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
 // One query per invocation; keys and values pass through workgroup memory, TILE at a time, and are weighed BLOCK at a time. Heads are read in quads: D is a multiple of 4.
 struct Params {
   heads: u32, group: u32, // query heads that share a key head
@@ -6,6 +6,7 @@ struct Params {
   q_offset: u32, q_batch: u32, q_row: u32, q_head: u32,
   k_offset: u32, k_batch: u32, k_row: u32, k_head: u32,
   v_offset: u32, v_batch: u32, v_row: u32, v_head: u32,
+  bias_offset: u32, bias_batch: u32, bias_head: u32, bias_row: u32, bias_key: u32,
   mask_offset: u32, starts_offset: u32,
   out_offset: u32, out_batch: u32, // elements; rows of out follow each other
   place: u32, // of the first query among the keys, for CAUSAL
@@ -16,12 +17,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read>       v: array<vec4<v_scalar>>;     // [B, M, H / group, D]
 @group(0) @binding(3) var<storage, read>       mask: array<mask_scalar>;     // [B, M], 0 hides a key
 @group(0) @binding(4) var<storage, read>       starts: array<starts_scalar>; // [B], the first key that may be seen
-@group(0) @binding(5) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
-@group(0) @binding(6) var<uniform>             params: Params;
+@group(0) @binding(5) var<storage, read>       bias: array<bias_scalar>;     // [B, H, N, M]
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<out_scalar>>; // [B, N, H, D]
+@group(0) @binding(7) var<uniform>             params: Params;
 override CAUSAL: bool;
 override MASKED: bool;
 override STARTED: bool;
 override CAPPED: bool; // logits become cap * tanh(logit / cap)
+override BIASED: bool;
 const LANES = 64;
 const QUADS = D / 4;
 const HIDDEN = -3.0e38;
@@ -35,6 +38,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let head = workgroup.y;
   let batch = workgroup.z;
   let q_at = (params.q_offset + batch * params.q_batch + min(query, params.queries - 1) * params.q_row + head * params.q_head) / 4;
+  let bias_at = params.bias_offset + batch * params.bias_batch + head * params.bias_head + min(query, params.queries - 1) * params.bias_row;
   let k_at = (params.k_offset + batch * params.k_batch + head / params.group * params.k_head) / 4;
   let v_at = (params.v_offset + batch * params.v_batch + head / params.group * params.v_head) / 4;
   var own: array<vec4f, QUADS>;
@@ -68,6 +72,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       for (var j = 0u; j < BLOCK; j++) {
         let hide = hidden[block + j] != 0 || (CAUSAL && out_of_sight(first + block + j, params.place + query));
         if (CAPPED) { scores[j] = capped(scores[j]); }
+        if (BIASED) { scores[j] += f32(bias[bias_at + min(first + block + j, params.keys - 1) * params.bias_key]); }
         scores[j] = select(scores[j], HIDDEN, hide);
         larger = max(larger, scores[j]);
       }
@@ -93,4 +98,4 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
 fn out_of_sight(key: u32, place: u32) -> bool { return key > place || place - key >= params.window; }
 
-fn capped(score: f32) -> f32 { return params.cap * tanh(clamp(score / params.cap, -15.0, 15.0)); }
+fn capped(score: f32) -> f32 { return params.cap * stable_tanh(score / params.cap); }

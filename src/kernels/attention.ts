@@ -3,7 +3,9 @@ import source from "/shaders/attention.wgsl?raw";
 import lanesSource from "/shaders/attention-lanes.wgsl?raw";
 import multiplyQuads from "/shaders/include/multiply-quads.wgsl?raw";
 import spreadSubgroup from "/shaders/include/spread-subgroup.wgsl?raw";
+import stableTanh from "/shaders/include/tanh.wgsl?raw";
 import type { Gpu } from "../gpu/gpu.ts";
+import { BYTES } from "../tensor/dtype.ts";
 import { expectShape, formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { bandsOf } from "./bands.ts";
@@ -11,9 +13,9 @@ import { contiguous, copyInto } from "./copy.ts";
 import { defineKernel, type Kernel } from "./kernel.ts";
 import { ceilToQuad, padRows } from "./pad.ts";
 
-const strided = ["q", "k", "v", "mask", "starts", "out"];
-const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads], strided });
-const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup], strided, enables: ["subgroups"] });
+const strided = ["q", "k", "v", "mask", "starts", "bias", "out"];
+const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads, stableTanh], strided });
+const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup, stableTanh], strided, enables: ["subgroups"] });
 
 const MAX_HEAD = 256;
 const NO_WINDOW = 2 ** 32 - 1;
@@ -29,6 +31,8 @@ export interface AttentionOptions {
   readonly window?: number;
   /** Logits become cap · tanh(logit / cap). */
   readonly softCap?: number;
+  /** Added to the logits: [H, N, M] or [B | 1, H, N, M], f32 or f16, any view. */
+  readonly bias?: Tensor;
   /** i32 [B]: keys before it are hidden, as those of padding on the left. */
   readonly keyStart?: Tensor;
   /** i32 [B, M]; 0 hides a key. */
@@ -36,12 +40,12 @@ export interface AttentionOptions {
 }
 
 /**
- * softmax(scale · q kᵀ) v for every head. q [B, N, H, D], k and v [B, M, H / G, D] where G neighbouring heads of q share
+ * softmax(scale · q kᵀ + bias) v for every head. q [B, N, H, D], k and v [B, M, H / G, D] where G neighbouring heads of q share
  * keys (Ainslie et al. 2023, arXiv 2305.13245), views as long as the last axis is contiguous → [B, N, H, D] of q's dtype.
  * A query that sees no key gives 0. Throws ShapeError.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  const { scale, causal = false, start: place = 0, window, softCap, keyMask, keyStart } = options;
+  const { scale, causal = false, start: place = 0, window, softCap, keyMask, keyStart, bias } = options;
   expectShape("attention: q", q, [null, null, null, null]);
   const [batch, queries, heads, size] = q.shape;
   expectShape("attention: k", k, [batch, null, heads % k.dim(2) ? heads : k.dim(2), size]);
@@ -49,6 +53,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   expectShape("attention: v", v, k.shape);
   if (keyMask) expectMask("keyMask", keyMask, [batch, keys]);
   if (keyStart) expectMask("keyStart", keyStart, [batch]);
+  if (bias) expectShape("attention: bias", bias, [...(bias.rank === 4 ? [bias.dim(0) === 1 ? 1 : batch] : []), heads, queries, keys]);
   if (window !== undefined && !(causal && window > 0)) throw new ShapeError(`attention: a window of ${window} keys expected to be positive, and causal`);
   if (size < 1 || size > MAX_HEAD) throw new ShapeError(`attention: q expected a head size of 1 to ${MAX_HEAD}, got ${formatShape(q.shape)}`);
 
@@ -58,22 +63,27 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const padded = ceilToQuad(size);
   const [readQ, readK, readV] = [q, k, v].map((x) => rowsInQuads(padRows(x, padded)));
   const [mask, starts] = [keyMask, keyStart].map((x) => x && (x.contiguous ? x.view() : contiguous(x)));
+  const added = bias?.broadcastTo([batch, heads, queries, keys]);
+  const biasStep = added?.strides ?? [0, 0, 0, 0];
   const target = padded === size ? out : empty(q.gpu, [batch, queries, heads, padded], q.dtype);
   const { kernel, defines, queriesAtOnce } = variantFor(q.gpu, padded);
   const rowFlops = 4 * batch * heads * size * keys;
-  for (const { start, end } of bandsOf(q.gpu, "attention", queries, { rowBytes: [0], rowFlops })) {
+  const rowBytes = added ? [biasStep[2] * BYTES[added.dtype]] : [0];
+  for (const { start, end } of bandsOf(q.gpu, "attention", queries, { rowBytes, rowFlops, strided: true })) {
+    const own = readQ.slice(1, start, end);
     kernel.run(
-      { q: readQ.slice(1, start, end), k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, out: target.slice(1, start, end) },
+      { q: own, k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, bias: added?.slice(2, start, end) ?? own, out: target.slice(1, start, end) },
       {
         heads, keys, queries: end - start, group: heads / k.dim(2), place: place + start, window: window ?? NO_WINDOW,
         scale: scale ?? 1 / Math.sqrt(size), cap: softCap ?? 0,
         q_batch: readQ.strides[0], q_row: readQ.strides[1], q_head: readQ.strides[2],
         k_batch: readK.strides[0], k_row: readK.strides[1], k_head: readK.strides[2],
         v_batch: readV.strides[0], v_row: readV.strides[1], v_head: readV.strides[2],
+        bias_batch: biasStep[0], bias_head: biasStep[1], bias_row: biasStep[2], bias_key: biasStep[3],
         out_batch: target.strides[0],
       },
       [Math.ceil((end - start) / queriesAtOnce), heads, batch],
-      { flops: rowFlops * (end - start), constants: { CAUSAL: Number(causal), MASKED: Number(mask !== undefined), STARTED: Number(starts !== undefined), CAPPED: Number(softCap !== undefined) }, defines },
+      { flops: rowFlops * (end - start), constants: { CAUSAL: Number(causal), MASKED: Number(mask !== undefined), STARTED: Number(starts !== undefined), CAPPED: Number(softCap !== undefined), BIASED: Number(bias !== undefined) }, defines },
     );
   }
   if (target !== out) copyInto(target.slice(3, 0, size), out);

@@ -27,6 +27,8 @@ interface Case {
   softCap?: number;
   /** First keys that may be seen, one for each row of the batch. */
   keyStart?: readonly number[];
+  /** A bias of the logits: of every head, with an axis of the batch that is 1, or in full. */
+  bias?: "heads" | "shared" | "full";
   /** Share of keys that the mask hides; null: no mask. At least one stays. */
   hidden: number | null;
   dtype: Float;
@@ -49,19 +51,22 @@ async function check(c: Case, gpu = usual): Promise<void> {
   const next = lcg(c.seed + 3);
   const visible = Int32Array.from({ length: batch * keys }, () => Number(next() >= (c.hidden ?? 0)));
   for (let b = 0; b < batch; b++) visible[b * keys + (c.causal ? 0 : Math.floor(next() * keys))] = 1;
+  const bias = c.bias && random(gpu, [c.bias === "full" ? batch : 1, heads, queries, keys], c.dtype, c.seed + 4, 3);
   using keyMask = upload(gpu, visible, [batch, keys], "i32");
   using starts = upload(gpu, Int32Array.from({ length: batch }, (_, b) => c.keyStart?.[b] ?? 0), [batch], "i32");
   using out = attention(q.tensor, k.tensor, v.tensor, {
     scale: c.scale, causal: c.causal, start: c.start, window: c.window, softCap: c.softCap,
     keyMask: c.hidden === null ? undefined : keyMask, keyStart: c.keyStart && starts,
+    bias: c.bias === "heads" ? bias?.tensor.reshape([heads, queries, keys]) : bias?.tensor,
   });
   for (const { tensor } of [q, k, v]) tensor.dispose();
+  bias?.tensor.dispose();
   expect(out.shape).toEqual([batch, queries, heads, size]);
-  const expected = reference(q.values, k.values, v.values, visible, c);
+  const expected = reference(q.values, k.values, v.values, visible, c, bias?.values);
   await expectClose(out, expected);
 }
 
-function reference(q: Float64Array, k: Float64Array, v: Float64Array, visible: Int32Array, c: Case): Float64Array {
+function reference(q: Float64Array, k: Float64Array, v: Float64Array, visible: Int32Array, c: Case, bias?: Float64Array): Float64Array {
   const { batch, queries, keys, heads, size, keyHeads = heads, start = 0, window = Infinity, softCap } = c;
   const out = new Float64Array(q.length);
   const keyAt = (b: number, m: number, h: number) => ((b * keys + m) * keyHeads + Math.floor((h * keyHeads) / heads)) * size;
@@ -75,7 +80,8 @@ function reference(q: Float64Array, k: Float64Array, v: Float64Array, visible: I
           let dot = 0;
           for (let i = 0; i < size; i++) dot += q[own + i] * k[keyAt(b, m, h) + i];
           const score = dot * (c.scale ?? 1 / Math.sqrt(size));
-          return softCap === undefined ? score : softCap * Math.tanh(score / softCap);
+          const added = bias?.[((b * heads + h) * queries + n) * keys + m - (c.bias === "full" ? 0 : b * heads * queries * keys)] ?? 0;
+          return (softCap === undefined ? score : softCap * Math.tanh(score / softCap)) + added;
         });
         const most = Math.max(...scores);
         if (most === -Infinity) continue; // a query that sees nothing
@@ -118,6 +124,7 @@ describe("attention", () => {
     await check({ ...plain, queries: 70, keys: 45, size: 16 }, like);
     await check({ ...plain, queries: 70, keys: 70, size: 16, causal: true, hidden: 0.5 }, like);
     await check({ ...decoding, queries: 67, keys: 140, start: 73 }, like);
+    await check({ ...plain, queries: 67, keys: 45, batch: 2, hidden: 0.5, bias: "full" }, like);
     like.destroy();
   });
 
@@ -128,6 +135,18 @@ describe("attention", () => {
   it.each([1, 7, 70])("sees a window of %i keys", (window) => check({ ...decoding, queries: 70, keys: 70, start: 0, window }));
 
   it("equals the reference for one query with all of the options", () => check({ ...decoding, queries: 1, keys: 40, start: 39 }));
+
+  it.each(["heads", "shared", "full"] as const)("adds a bias (%s)", async (bias) => {
+    for (const dtype of dtypes) await check({ ...plain, batch: 2, heads: 3, queries: 13, keys: 22, hidden: 0.3, bias, dtype });
+    await check({ ...decoding, bias });
+  });
+
+  it("reads a bias in bands of queries", async () => {
+    const { flops } = LAUNCH;
+    LAUNCH.flops = 20_000;
+    await check({ ...plain, queries: 70, keys: 30, batch: 2, bias: "full" });
+    LAUNCH.flops = flops;
+  });
 
   it("equals it for one query over many keys", () => check({ ...plain, queries: 1, keys: 333, batch: 2, size: 16 }));
 
@@ -158,5 +177,7 @@ describe("attention", () => {
     expect(() => attention(q, k, v)).toThrow("attention: v expected [1, 3, 2, 8], got [1, 4, 2, 8]");
     using keyMask = upload(gpu, new Int32Array(2), [1, 2], "i32");
     expect(() => attention(q, k, k, { keyMask })).toThrow("attention: keyMask expected [1, 3], got [1, 2]");
+    using bias = random(gpu, [2, 2, 2, 3], "f32", 1).tensor;
+    expect(() => attention(q, k, k, { bias })).toThrow("attention: bias expected [1, 2, 2, 3], got [2, 2, 2, 3]");
   });
 });
