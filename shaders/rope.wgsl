@@ -21,18 +21,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
   let head = i / params.lanes % params.heads;
   let token = i / (params.lanes * params.heads) % params.tokens;
   let batch = i / (params.lanes * params.heads * params.tokens);
-  let from = params.x_offset + batch * params.x_batch + token * params.x_row + head * params.x_head;
-  let to = params.out_offset + batch * params.out_batch + token * params.out_row + head * params.out_head;
+  let at_x = params.x_offset + batch * params.x_batch + token * params.x_row + head * params.x_head;
+  let at_out = params.out_offset + batch * params.out_batch + token * params.out_row + head * params.out_head;
   if (pair >= params.half) {
-    out[to + params.half + pair] = out_scalar(x[from + params.half + pair]);
+    out[at_out + params.half + pair] = out_scalar(x[at_x + params.half + pair]);
     return;
   }
   var position = params.start + token;
   if (PADDED) { position = u32(max(i32(position) - i32(padding[batch]), 0)); }
-  let at = position * 2 * params.half + pair;
-  let turn = vec2f(table[at], table[at + params.half]);
-  let first = f32(x[from + pair]);
-  let second = f32(x[from + params.half + pair]);
-  out[to + pair] = out_scalar(first * turn.x - second * turn.y);
-  out[to + params.half + pair] = out_scalar(second * turn.x + first * turn.y);
+  let row = position * 2 * params.half + pair;
+  let turn = vec2f(table[row], table[row + params.half]);
+  let first = f32(x[at_x + pair]);
+  let second = f32(x[at_x + params.half + pair]);
+  out[at_out + pair] = out_scalar(first * turn.x - second * turn.y);
+  out[at_out + params.half + pair] = out_scalar(second * turn.x + first * turn.y);
 }

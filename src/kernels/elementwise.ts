@@ -3,13 +3,14 @@ import binarySource from "/shaders/elementwise-binary.wgsl?raw";
 import unarySource from "/shaders/elementwise-unary.wgsl?raw";
 import grid from "/shaders/include/grid.wgsl?raw";
 import strided from "/shaders/include/strided.wgsl?raw";
+import stableTanh from "/shaders/include/tanh.wgsl?raw";
 import { broadcastShapes, formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel } from "./kernel.ts";
 import { expectRank, runStrided } from "./strided.ts";
 
 const binaryKernel = defineKernel({ name: "elementwise-binary", source: binarySource, includes: [grid, strided], strided: ["a", "b", "out"] });
-const unaryKernel = defineKernel({ name: "elementwise-unary", source: unarySource, includes: [grid, strided], strided: ["x", "out"] });
+const unaryKernel = defineKernel({ name: "elementwise-unary", source: unarySource, includes: [grid, strided, stableTanh], strided: ["x", "out"] });
 
 /** a + b, broadcast to rank 6 at most → the common shape, a's dtype. Throws ShapeError. */
 export const add = (a: Tensor, b: Tensor): Tensor => binary("add", 0, a, b);
@@ -45,6 +46,12 @@ export const clamp = (x: Tensor, low: number, high: number): Tensor => unary("cl
 
 /** tanh x. Throws ShapeError. */
 export const tanh = (x: Tensor): Tensor => unary("tanh", 2, x);
+
+/** cap · tanh(x / cap), which stays within ±cap. Throws ShapeError. */
+export function softCap(x: Tensor, cap: number): Tensor {
+  using scope = x.gpu.scope();
+  return scope.keep(affine(tanh(affine(x, 1 / cap)), cap));
+}
 
 /** e^x. Throws ShapeError. */
 export const exp = (x: Tensor): Tensor => unary("exp", 3, x);

@@ -14,3 +14,10 @@ export function consume<Inputs extends readonly [Tensor, ...Tensor[]]>(inputs: I
   for (const input of inputs) input.dispose();
   return out;
 }
+
+/** What `make` makes, kept out of the open scope: for what outlives a generation's steps, such as a cache. Its owner disposes it. */
+export function outliving(make: () => Tensor): Tensor {
+  const tensor = make();
+  tensor.gpu.openScope?.remove(tensor);
+  return tensor;
+}
