@@ -38,10 +38,10 @@ export interface FakeLog {
   options: TextToImageOptions[];
 }
 
-export function fakeLoader(script: FakeScript = {}): { load: (task: string, model: unknown, options: Omit<PipelineOptions, "worker">) => Promise<TextToImagePipeline>; log: FakeLog } {
+export function fakeLoader(script: FakeScript = {}): { load: (model: unknown, options: PipelineOptions) => Promise<TextToImagePipeline>; log: FakeLog } {
   const log: FakeLog = { loads: 0, steps: 0, ended: 0, disposed: 0, options: [] };
 
-  async function load(_task: string, _model: unknown, { onProgress, signal }: Omit<PipelineOptions, "worker">): Promise<TextToImagePipeline> {
+  async function load(_model: unknown, { onProgress, signal }: PipelineOptions): Promise<TextToImagePipeline> {
     log.loads++;
     const total = 39_000_000;
     for (let part = 0; part <= 20; part++) {

@@ -6,12 +6,12 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** `--name value` flags by name. Throws UsageError for unknown flags, flags without a value and stray words. */
-export function parseFlags<const N extends string>(args: readonly string[], names: readonly N[]): Partial<Record<N, string>> {
-  const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
+/** `--name value` flags by name, and `--switch` ones without a value. Throws UsageError for unknown flags, flags without a value and stray words. */
+export function parseFlags<const N extends string, const S extends string = never>(args: readonly string[], names: readonly N[], switches: readonly S[] = []): Partial<Record<N, string> & Record<S, boolean>> {
+  const options = Object.fromEntries([...names.map((name) => [name, { type: "string" as const }]), ...switches.map((name) => [name, { type: "boolean" as const }])]);
   try {
     const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
-    return values as Partial<Record<N, string>>;
+    return values as Partial<Record<N, string> & Record<S, boolean>>;
   } catch (error) {
     throw new UsageError(`${(error instanceof Error ? error.message : String(error)).replaceAll("\n", " ")} (see --help)`);
   }

@@ -2,6 +2,7 @@
 import { UsageError } from "./flags.ts";
 import { plan, planUsage } from "./plan.ts";
 import { endProgress } from "./progress.ts";
+import { textGeneration, textGenerationUsage } from "./text-generation.ts";
 import { textToImage, textToImageUsage } from "./text-to-image.ts";
 
 interface Task {
@@ -11,6 +12,7 @@ interface Task {
 
 const tasks: Readonly<Record<string, Task>> = {
   "text-to-image": { usage: textToImageUsage, run: textToImage },
+  "text-generation": { usage: textGenerationUsage, run: textGeneration },
   plan: { usage: planUsage, run: plan },
 };
 

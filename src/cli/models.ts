@@ -1,7 +1,7 @@
-// Models on disk: a folder's path, or the id of one that ships with Kiln.
+// Models on disk: the path of a folder or a GGUF file, or the id of one that ships with Kiln.
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { ModelFolder } from "../hub/folder.ts";
+import { isGguf, type ModelFolder } from "../hub/folder.ts";
 import { openDirectory } from "../hub/node.ts";
 import { UsageError } from "./flags.ts";
 
@@ -10,8 +10,8 @@ const SHIPPED = new URL("../../models/", import.meta.url); // dist/cli/main.js a
 /** Opens a path, or else models/<id>/. Throws UsageError where there is neither. */
 export async function openLocalModel(model: string): Promise<ModelFolder> {
   const found = await stat(model).catch(() => null);
-  if (found?.isDirectory()) return openDirectory(model);
-  if (found) throw new UsageError(`--model ${model}: this is a file; a folder as diffusers writes it expected`);
+  if (found?.isDirectory() || (found && isGguf(model))) return openDirectory(model);
+  if (found) throw new UsageError(`--model ${model}: this is a file; a model's folder or a .gguf file expected`);
   const shipped = fileURLToPath(new URL(/^[\w-]+$/.test(model) ? `${model}/` : ".", SHIPPED));
   if (shipped !== fileURLToPath(SHIPPED) && (await stat(shipped).catch(() => null))?.isDirectory()) return openDirectory(shipped);
   throw new UsageError(`--model "${model}": there is no such folder, and no such model ships with Kiln; download a model's folder first`);

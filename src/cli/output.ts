@@ -18,8 +18,8 @@ export async function expectWritable(flag: string, file: string): Promise<void> 
   }
 }
 
-/** Writes a file, with the folders it lies in, and tells its name on stdout. Throws UsageError, and then leaves no part of it. */
-export async function writeOut(file: string, bytes: Uint8Array): Promise<void> {
+/** Writes a file, with the folders it lies in, and tells its name (on stderr where stdout is for something else). Throws UsageError, and then leaves no part of it. */
+export async function writeOut(file: string, bytes: Uint8Array, told: Pick<NodeJS.WriteStream, "write"> = process.stdout): Promise<void> {
   const part = `${file}.part`;
   try {
     await makeFolder(dirname(resolve(file)));
@@ -29,7 +29,7 @@ export async function writeOut(file: string, bytes: Uint8Array): Promise<void> {
     await rm(part, { force: true }).catch(() => {});
     throw unwritable(file, error);
   }
-  process.stdout.write(`${file}\n`);
+  told.write(`${file}\n`);
 }
 
 /** One by one, as Node's own recursion never ends where a file system (such as /proc) makes no folders. */

@@ -1,7 +1,6 @@
 // Text to image with a Stable Diffusion folder: a prompt in, pictures out, progress on the way.
 import { loadTokenizer, type TextTokenizer } from "../formats/tokenizer.ts";
 import { DEFAULT_LIMITS, Gpu, type Limits } from "../gpu/gpu.ts";
-import { GpuError } from "../gpu/errors.ts";
 import { type GpuLease, leaseGpu } from "../gpu/shared.ts";
 import type { ModelFolder } from "../hub/folder.ts";
 import { type ModelLocation, openModel } from "../hub/open.ts";
@@ -14,6 +13,7 @@ import type { Schedule } from "../schedulers/plan.ts";
 import { empty, read, type Tensor } from "../tensor/tensor.ts";
 import { version } from "../version.ts";
 import { generation } from "./generation.ts";
+import { chooseDtype, whole } from "./loading.ts";
 import { readModelCard } from "./model-card.ts";
 import { readRequest, type Request } from "./text-to-image-request.ts";
 import { openStableDiffusion, StableDiffusion, type StableDiffusionFiles } from "./stable-diffusion.ts";
@@ -342,18 +342,4 @@ function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
     at += part.length;
   }
   return all;
-}
-
-/** Waits for all even if one fails, so that nothing goes on behind the caller's back; then throws the first failure. */
-async function whole(work: readonly Promise<unknown>[], onFailure: () => void): Promise<void> {
-  for (const part of work) part.catch(onFailure);
-  const results = await Promise.allSettled(work);
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
-}
-
-function chooseDtype(gpu: Gpu, asked: PipelineOptions["dtype"] = "auto"): "f32" | "f16" {
-  if (asked === "f16" && !gpu.features.f16) throw new GpuError("unsupported", `dtype f16: ${gpu.adapterName} has no shader-f16`, 'Use dtype "f32" or "auto"');
-  if (asked !== "auto") return asked;
-  return gpu.features.f16 && !gpu.traits.software ? "f16" : "f32"; // where the CPU plays the GPU, f16 takes twice as long
 }

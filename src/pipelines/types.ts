@@ -19,9 +19,11 @@ export interface Progress {
 /** Bytes on the GPU that a pipeline needs, known from the checkpoints' headers alone. */
 export interface MemoryPlan {
   readonly weights: number;
+  /** Keys and values of the context, where there is one. */
+  readonly cache?: number;
   /** The largest single activation. */
   readonly largestActivation: number;
-  /** Weights and activations together, at most. */
+  /** All of it together, at most. */
   readonly peak: number;
 }
 

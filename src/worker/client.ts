@@ -2,22 +2,22 @@
 import { proxy } from "comlink";
 import type { ModelLocation } from "../hub/open.ts";
 import { generation } from "../pipelines/generation.ts";
-import type { Task } from "../pipelines/pipeline.ts";
-import type { ModelInfo, PipelineOptions, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "../pipelines/types.ts";
+import { withFace } from "../pipelines/pipeline.ts";
+import type { Pipelines, Task, TaskPipeline, Tasks } from "../pipelines/tasks.ts";
 import { linkWorker, type WorkerLink } from "./link.ts";
 import type { FirstLook } from "./look.ts";
 import type { ModelPlace, PlainPipelineOptions } from "./service.ts";
 
 /** Loads a pipeline through a link. Throws what loading throws, WorkerError when the worker dies, `signal.reason` when aborted. */
-export async function loadThrough(link: WorkerLink, task: Task, model: ModelLocation, options: Omit<PipelineOptions, "worker"> = {}): Promise<TextToImagePipeline> {
-  const { onProgress, signal = new AbortController().signal, device, ...rest } = options;
+export async function loadThrough<T extends Task>(link: WorkerLink, task: T, model: ModelLocation, options: Tasks[T]["loading"] = {}): Promise<Pipelines[T]> {
+  const { onProgress, signal = new AbortController().signal, device, worker: _, ...rest } = options;
   if (device !== undefined) throw new TypeError("device: a GPUDevice cannot go to a worker; pass worker: false to run where the device is");
   signal.throwIfAborted();
   const place = sendable(model);
-  const plain: PlainPipelineOptions = { ...rest, baseUrl: absolute(rest.baseUrl) };
+  const plain = { ...rest, baseUrl: absolute(rest.baseUrl) };
   const listener = onProgress && proxy((progress: Parameters<typeof onProgress>[0]) => onProgress(progress));
   const loaded = await link.call((service) => service.load(task, place, plain, signal, listener));
-  return remotePipeline(link, loaded.id, loaded.model);
+  return withFace(task, remotePipeline<T>(link, loaded.id, loaded.model));
 }
 
 /** What can be told of a model before it is loaded: its card, the size of its download, whether this browser holds it. */
@@ -37,11 +37,12 @@ function absolute(baseUrl: string | undefined): string | undefined {
   return typeof document === "undefined" ? baseUrl : new URL(baseUrl ?? ".", document.baseURI).href;
 }
 
-function remotePipeline(link: WorkerLink, id: number, model: ModelInfo): TextToImagePipeline {
-  const generate = (prompt: string, options: TextToImageOptions = {}) => generation(steps(link, id, prompt, options));
+/** `id` stands for a pipeline of task T, so what comes from there is T's. */
+function remotePipeline<T extends Task>(link: WorkerLink, id: number, model: Tasks[T]["model"]): TaskPipeline<T> {
+  const generate = (input: Tasks[T]["input"], options: Tasks[T]["options"] = {}) => generation(steps<T>(link, id, input, options));
   return Object.assign(generate, {
     model,
-    plan: (options?: Parameters<TextToImagePipeline["plan"]>[0]) => link.call((service) => service.plan(id, options)),
+    plan: (size?: Tasks[T]["size"]) => link.call((service) => service.plan(id, size)),
     async dispose() {
       if (link.death === null) await link.call((service) => service.dispose(id));
     },
@@ -49,12 +50,12 @@ function remotePipeline(link: WorkerLink, id: number, model: ModelInfo): TextToI
 }
 
 /** Pulls the worker's steps. Leaving it early stops the step under way, too. */
-async function* steps(link: WorkerLink, id: number, prompt: string, options: TextToImageOptions): AsyncGenerator<TextToImageStep, TextToImageResult, void> {
+async function* steps<T extends Task>(link: WorkerLink, id: number, input: Tasks[T]["input"], options: Tasks[T]["options"]): AsyncGenerator<Tasks[T]["step"], Tasks[T]["result"], void> {
   const { signal, ...plain } = options;
   signal?.throwIfAborted();
   const left = new AbortController();
   const stop = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
-  const remote: AsyncIterator<TextToImageStep, TextToImageResult> = await link.call((service) => service.generate(id, prompt, plain, stop));
+  const remote: AsyncIterator<Tasks[T]["step"], Tasks[T]["result"]> = await link.call((service) => service.generate(id, input, plain, stop));
   try {
     for (;;) {
       const item = await link.call(() => remote.next());
@@ -98,7 +99,7 @@ export function shareWorker(spawn: () => Worker): { readonly link: WorkerLink; l
 }
 
 /** A pipeline in the page's shared worker, or in `options.worker`; the shared one ends with its last pipeline. */
-export async function workerPipeline(spawn: () => Worker, task: Task, model: ModelLocation, options: PipelineOptions = {}): Promise<TextToImagePipeline> {
+export async function workerPipeline<T extends Task>(spawn: () => Worker, task: T, model: ModelLocation, options: Tasks[T]["loading"] = {}): Promise<Pipelines[T]> {
   const { worker, ...rest } = options;
   if (worker instanceof Worker) return loadThrough(linkOf(worker), task, model, rest);
   const { link, leave } = shareWorker(spawn);

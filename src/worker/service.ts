@@ -1,18 +1,20 @@
 // The worker's side: pipelines by number, behind calls that take and give plain data.
 import { releaseProxy, type ProxyMarked, type Remote } from "comlink";
-import type { Task } from "../pipelines/pipeline.ts";
-import type { MemoryPlan, ModelInfo, PipelineOptions, Progress, TextToImageOptions, TextToImagePipeline, TextToImageResult, TextToImageStep } from "../pipelines/types.ts";
+import { loaderOf, type TaskLoaders } from "../pipelines/pipeline.ts";
+import type { Task, TaskPipeline, Tasks } from "../pipelines/tasks.ts";
+import type { MemoryPlan, Progress } from "../pipelines/types.ts";
 import type { FirstLook } from "./look.ts";
 import { releaseSignal } from "./transfer.ts";
 
 /** A shipped id, an address, or what the user picked. */
 export type ModelPlace = string | readonly File[] | FileSystemDirectoryHandle;
 
-/** What of PipelineOptions is plain data; functions and signals travel beside it. */
-export type PlainPipelineOptions = Omit<PipelineOptions, "worker" | "device" | "onProgress" | "signal">;
+/** What of a task's loading options is plain data; functions and signals travel beside it. */
+export type PlainPipelineOptions<T extends Task = "text-to-image"> = Omit<Tasks[T]["loading"], "worker" | "device" | "onProgress" | "signal">;
 
-/** Makes a pipeline in this thread. */
-export type Load = (task: Task, model: ModelPlace, options: Omit<PipelineOptions, "worker">) => Promise<TextToImagePipeline>;
+/** A step or a result of any task. */
+type AnyStep = Tasks[Task]["step"];
+type AnyResult = Tasks[Task]["result"];
 
 /** Tells of a model without loading it. */
 export type Look = (place: ModelPlace, options: PlainPipelineOptions) => Promise<FirstLook>;
@@ -23,14 +25,14 @@ export type Support = { readonly adapter: string } | { readonly error: Error };
 type ProgressListener = ((progress: Progress) => void) & ProxyMarked;
 
 export class PipelineService {
-  readonly #load: Load;
+  readonly #loaders: TaskLoaders;
   readonly #detect: () => Promise<Support>;
   readonly #look: Look;
-  readonly #pipelines = new Map<number, TextToImagePipeline>();
+  readonly #pipelines = new Map<number, TaskPipeline<Task>>();
   #next = 1;
 
-  constructor(load: Load, detect: () => Promise<Support>, look: Look) {
-    this.#load = load;
+  constructor(loaders: TaskLoaders, detect: () => Promise<Support>, look: Look) {
+    this.#loaders = loaders;
     this.#detect = detect;
     this.#look = look;
   }
@@ -53,11 +55,11 @@ export class PipelineService {
     return this.#look(place, options);
   }
 
-  async load(task: Task, model: ModelPlace, options: PlainPipelineOptions, signal: AbortSignal, onProgress?: Remote<ProgressListener>): Promise<{ id: number; model: ModelInfo }> {
+  async load(task: Task, model: ModelPlace, options: PlainPipelineOptions<Task>, signal: AbortSignal, onProgress?: Remote<ProgressListener>): Promise<{ id: number; model: Tasks[Task]["model"] }> {
     let delivered: Promise<unknown> = Promise.resolve();
     const report = (progress: Progress) => (delivered = onProgress?.(progress) ?? delivered);
     try {
-      const pipeline = await this.#load(task, model, { ...options, signal, onProgress: report });
+      const pipeline = await this.#open(task, model, { ...options, signal, onProgress: report });
       await delivered; // or the last report could arrive after the end
       const id = this.#next++;
       this.#pipelines.set(id, pipeline);
@@ -68,13 +70,13 @@ export class PipelineService {
     }
   }
 
-  plan(id: number, options?: Parameters<TextToImagePipeline["plan"]>[0]): Promise<MemoryPlan> {
-    return this.#pipeline(id).plan(options);
+  plan(id: number, size?: Tasks[Task]["size"]): Promise<MemoryPlan> {
+    return this.#pipeline(id).plan(size);
   }
 
-  async *generate(id: number, prompt: string, options: TextToImageOptions, signal: AbortSignal): AsyncGenerator<TextToImageStep, TextToImageResult, void> {
+  async *generate(id: number, input: Tasks[Task]["input"], options: Tasks[Task]["options"], signal: AbortSignal): AsyncGenerator<AnyStep, AnyResult, void> {
     try {
-      const generation = this.#pipeline(id)(prompt, { ...options, signal });
+      const generation = this.#pipeline(id)(input, { ...options, signal });
       yield* generation;
       return await generation;
     } finally {
@@ -88,7 +90,12 @@ export class PipelineService {
     await pipeline?.dispose();
   }
 
-  #pipeline(id: number): TextToImagePipeline {
+  #open<T extends Task>(task: T, model: ModelPlace, options: Tasks[T]["loading"]): Promise<TaskPipeline<T>> {
+    const load: (model: ModelPlace, options: Tasks[T]["loading"]) => Promise<TaskPipeline<T>> = loaderOf(task, this.#loaders);
+    return load(model, options);
+  }
+
+  #pipeline(id: number): TaskPipeline<Task> {
     const pipeline = this.#pipelines.get(id);
     if (pipeline === undefined) throw new Error("this pipeline has been disposed of: load it again");
     return pipeline;

@@ -30,7 +30,7 @@ class Host implements ReactiveControllerHost {
 function start(script: FakeScript = {}) {
   const { load, log } = fakeLoader(script);
   const host = new Host();
-  const session = new Session(host, (place, options) => load("text-to-image", place, options));
+  const session = new Session(host, (place, options) => load(place, options));
   return { host, session, log };
 }
 

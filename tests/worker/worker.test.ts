@@ -9,6 +9,7 @@ import { WorkerLink } from "../../src/worker/link.ts";
 import { PipelineService } from "../../src/worker/service.ts";
 import { buffersOf, installTransferHandlers } from "../../src/worker/transfer.ts";
 import { fakeLoader, fakeModel, type FakeScript } from "../fake-pipeline.ts";
+import { fakeTextLoader, fakeTextModel } from "../fake-text-pipeline.ts";
 
 const ports: MessagePort[] = [];
 afterEach(() => ports.splice(0).forEach((port) => port.close()));
@@ -18,9 +19,10 @@ function connect(script: FakeScript = {}) {
   const { port1, port2 } = new MessageChannel();
   ports.push(port1, port2);
   const { load, log } = fakeLoader(script);
-  expose(new PipelineService(load, async () => ({ adapter: "a scripted one" }), async (place) => ({ card: null, bytes: String(place).length, cached: false })), port1);
+  const text = fakeTextLoader();
+  expose(new PipelineService({ "text-to-image": load, "text-generation": text.load }, async () => ({ adapter: "a scripted one" }), async (place) => ({ card: null, bytes: String(place).length, cached: false })), port1);
   port2.start();
-  return { link: new WorkerLink(port2), log };
+  return { link: new WorkerLink(port2), log, textLog: text.log };
 }
 
 const soon = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -71,13 +73,33 @@ test("awaiting alone runs to the end", async () => {
   expect(images).toHaveLength(1);
 });
 
+test("text comes through in pieces, with its own types and its chat face", async () => {
+  const { link, textLog } = connect();
+  const pipe = await loadThrough(link, "text-generation", "storyteller", { quantize: "q8" });
+  expect(pipe.model).toEqual(fakeTextModel);
+  const work = pipe(["once upon a time"], { temperature: 0.5, stopStrings: ["end"] });
+  const pieces: string[] = [];
+  for await (const { text, index } of work) pieces.push(`${index}${text}`);
+  expect(pieces).toEqual(["0once", "0 upon", "0 a", "0 time"]);
+  expect((await work).usage.completionTokens).toBe(4);
+  expect(textLog.options[0]).toMatchObject({ temperature: 0.5, stopStrings: ["end"] });
+  const { choices } = await pipe.chat.completions.create({ messages: [{ role: "user", content: "hello there" }], max_tokens: 1 });
+  expect(choices[0]).toMatchObject({ message: { content: "hello" }, finish_reason: "length" });
+});
+
+test("an unknown task is refused by name", async () => {
+  const { link } = connect();
+  const task: string = "text-to-song";
+  await expect(loadThrough(link, task as "text-generation", "x")).rejects.toThrow(/task "text-to-song" is unknown; there is "text-to-image", "text-generation"/);
+});
+
 test("pixels move over: the sender's buffers are gone", async () => {
   const sent: Pixels[] = [];
   const { load } = fakeLoader();
   const { port1, port2 } = new MessageChannel();
   ports.push(port1, port2);
   installTransferHandlers();
-  expose(new PipelineService(async (...call) => {
+  const spying: typeof load = async (...call) => {
     const pipe = await load(...call);
     const spied = (prompt: string, options = {}) => {
       const work = pipe(prompt, options);
@@ -85,7 +107,8 @@ test("pixels move over: the sender's buffers are gone", async () => {
       return work;
     };
     return Object.assign(spied, { model: pipe.model, plan: pipe.plan, dispose: pipe.dispose });
-  }, async () => ({ adapter: "" }), async () => ({ card: null, bytes: null, cached: false })), port1);
+  };
+  expose(new PipelineService({ "text-to-image": spying, "text-generation": fakeTextLoader().load }, async () => ({ adapter: "" }), async () => ({ card: null, bytes: null, cached: false })), port1);
   port2.start();
   const pipe = await loadThrough(new WorkerLink(port2), "text-to-image", "emoji");
   const { images } = await pipe("red apple", { numInferenceSteps: 1 });

@@ -29,7 +29,7 @@ const engine: Engine = {
   look: async () => ({ card: fakeModel.card, bytes: 38_400_000, cached: asked.has("cached") }),
   load(place, options) {
     window.loads.push(JSON.stringify({ place, hubUrl: options.hubUrl }));
-    return load("text-to-image", place, options);
+    return load(place, options);
   },
 };
 
