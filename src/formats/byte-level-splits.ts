@@ -2,7 +2,7 @@
 // (tokenizer.ggml.pre, as llama.cpp writes it), each in tokenizer.json's form.
 import { FormatError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
-import { byteLevelSplit, qwen2Words } from "./vocab-merges.ts";
+import { byteLevelSplit, qwen2Words } from "./tokenizer-classes.ts";
 
 export interface ByteLevelKind {
   readonly preTokenizer: JsonObject;

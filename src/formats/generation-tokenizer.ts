@@ -2,10 +2,10 @@
 import { FormatError } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { DecoderStream } from "./token-decoder.ts";
-import { withSmallFiles } from "./token-files.ts";
+import { around, withSmallFiles } from "./token-files.ts";
 import type { TokenizerFolder } from "./tokenizer.ts";
 import { TokenizerJson } from "./tokenizer-json.ts";
-import { classDefaults, vocabMergesJson } from "./vocab-merges.ts";
+import { asClass, classDefaults, vocabMergesJson } from "./tokenizer-classes.ts";
 
 export interface EncodeOptions {
   /** Whether the tokens that stand around a text (beginning, end) are added. Default true. */
@@ -137,7 +137,9 @@ export async function loadGenerationTokenizer(folder: TokenizerFolder, path = ""
   const { model_type: modelType } = (await object("config.json")) ?? {};
   const small = { config: { ...classDefaults(config?.tokenizer_class ?? (modelType === "gpt2" ? "GPT2Tokenizer" : undefined)), ...config }, specialTokensMap, addedTokens };
   try {
-    const json = tokenizer ?? (await withoutTokenizerJson(object, () => folder.text(at("merges.txt")), small.config));
+    const json = tokenizer === null
+      ? await withoutTokenizerJson(object, () => folder.text(at("merges.txt")), small.config)
+      : { post_processor: around(undefined, undefined), ...asClass(tokenizer, small.config, modelType) };
     const { json: whole, roles } = withSmallFiles(json, small);
     return new JsonGenerationTokenizer(whole, { bos: roles.bos_token, eos: roles.eos_token, pad: roles.pad_token, unk: roles.unk_token });
   } catch (error) {

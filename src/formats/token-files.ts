@@ -15,7 +15,10 @@ export interface SmallFiles {
 const roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] as const;
 export type Role = (typeof roles)[number];
 
-/** A tokenizer.json with what the other files add, and the ids of the tokens that have a role. Throws FormatError. */
+/**
+ * A tokenizer.json with what the other files add, and the ids of the tokens that have a role. add_bos_token and
+ * add_eos_token say what stands around a text where `json` does not (a stated tokenizer.json does). Throws FormatError.
+ */
 export function withSmallFiles(json: JsonObject, { config, specialTokensMap, addedTokens }: SmallFiles): { json: JsonObject; roles: Partial<Record<Role, number>> } {
   const listed = isObject(config.added_tokens_decoder) ? config.added_tokens_decoder : null;
   const named: JsonObject = listed === null ? { ...config, ...specialTokensMap } : config;
@@ -35,18 +38,12 @@ export function withSmallFiles(json: JsonObject, { config, specialTokensMap, add
     ids[role] = vocabulary.id(content);
   }
   const extra = named.extra_special_tokens ?? named.additional_special_tokens;
-  for (const token of Array.isArray(extra) ? extra : []) {
+  const own = Object.entries(named).filter(([name, value]) => name.endsWith("_token") && !roles.some((role) => role === name) && typeof value === "string");
+  for (const token of [...own.map(([, value]) => value), ...(Array.isArray(extra) ? extra : isObject(extra) ? Object.values(extra) : [])]) {
     const content = contentOf(token);
     if (content !== null && content !== "") vocabulary.addSpecial(given.get(content) ?? special(token, content));
   }
-  return { json: { ...json, added_tokens: vocabulary.list(), post_processor: postProcessor(json, config, ids) }, roles: ids };
-}
-
-/** add_bos_token or add_eos_token, where a file states one of them, decide alone what stands around a text. */
-function postProcessor(json: JsonObject, config: JsonObject, ids: Partial<Record<Role, number>>): unknown {
-  const { add_bos_token: bos, add_eos_token: eos } = config;
-  if (bos === undefined && eos === undefined && json.post_processor !== null && json.post_processor !== undefined) return json.post_processor;
-  return around(bos === true ? ids.bos_token : undefined, eos === true ? ids.eos_token : undefined);
+  return { json: { ...json, added_tokens: vocabulary.list(), post_processor: json.post_processor ?? around(config.add_bos_token === true ? ids.bos_token : undefined, config.add_eos_token === true ? ids.eos_token : undefined) }, roles: ids };
 }
 
 /** A post-processor that puts one token before a text, one after it, or none. */

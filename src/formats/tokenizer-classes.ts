@@ -1,7 +1,7 @@
-// Byte-level tokenizers without a tokenizer.json, from vocab.json and merges.txt, put into that file's form: GPT-2's
-// (Radford et al. 2019) and Qwen2's.
+// What transformers' tokenizer classes do beside a tokenizer.json: GPT-2's (Radford et al. 2019) and Qwen2's out of
+// vocab.json and merges.txt, tokens taken for granted, and Llama's own idea of where spaces go.
 import { FormatError } from "./errors.ts";
-import type { JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 
 export const qwen2Words =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -35,4 +35,27 @@ export function classDefaults(tokenizerClass: unknown): JsonObject {
     default:
       return {};
   }
+}
+
+/** Model types whose tokenizer.json transformers takes as it is, though the configuration names LlamaTokenizer. */
+const asStated = /^(?:ministral|mistral|mixtral|phi3|phimoe|olmo2|olmo3|granite|stablelm|internlm|minicpm|nemotron)/;
+
+/**
+ * A tokenizer.json as transformers 5 loads it for its class: LlamaTokenizer is built anew from vocabulary and merges, with
+ * one space before the text (unless it has one) where Llama 2's own file puts a space before every stretch of text.
+ */
+export function asClass(json: JsonObject, config: JsonObject, modelType: unknown): JsonObject {
+  const llama = typeof config.tokenizer_class === "string" && /^LlamaTokenizer(Fast)?$/.test(config.tokenizer_class);
+  const { model } = json;
+  const byteLevel = JSON.stringify([json.pre_tokenizer ?? null, json.decoder ?? null]).includes('"ByteLevel"');
+  if (!llama || byteLevel || !isObject(model) || model.type !== "BPE" || (typeof modelType === "string" && asStated.test(modelType))) return json;
+  const prefix = config.add_prefix_space !== false;
+  const decoders = [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "ByteFallback" }, { type: "Fuse" }];
+  return {
+    ...json,
+    normalizer: null,
+    pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: prefix ? (config.legacy === true ? "always" : "first") : "never", split: false },
+    model: { type: "BPE", vocab: model.vocab, merges: model.merges, fuse_unk: true, byte_fallback: true },
+    decoder: { type: "Sequence", decoders: prefix ? [...decoders, { type: "Strip", content: " ", start: 1, stop: 0 }] : decoders },
+  };
 }
