@@ -19,14 +19,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
     atomicStore(&bin_lows[i], atomicLoad(&histogram[bins + BINS + i]));
     atomicStore(&bin_highs[i], atomicLoad(&histogram[bins + 2u * BINS + i]));
   }
-  let count_limit = find_bin(Sum(), Sum(params.most, NO_LIMIT.mass), lane);
-  let cuts = count_limit.total.count > params.most;
-  var first = count_limit;
-  var last = count_limit.bin;
-  if (SHARE) { // the share of what top-k keeps ends no earlier than that of the bins it keeps whole
-    let mass = select(count_limit.total.mass, count_limit.before.mass, cuts);
-    first = find_bin(Sum(), Sum(EVERYTHING, wide_limit(mass, params.share)), lane);
-    if (!cuts) { last = first.bin; }
+  var limit = Sum(params.most, NO_LIMIT.mass);
+  var cuts = false;
+  var first: Found;
+  var last = 0u;
+  for (var by = 0u; by < opaque(1u + u32(SHARE)); by++) { // first by count, then by share
+    first = find_bin(Sum(), limit, lane);
+    if (by == 0u) { cuts = first.total.count > params.most; }
+    if (by == 0u || !cuts) { last = first.bin; }
+    // The share of what top-k keeps ends no earlier than that of the bins it keeps whole.
+    limit = Sum(EVERYTHING, wide_limit(select(first.total.mass, first.before.mass, cuts), params.share));
   }
   if (place % params.chunks == 0u && lane == 0u) {
     let at = row * ROW;

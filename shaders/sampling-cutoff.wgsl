@@ -18,12 +18,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let cuts = rows[at + CUTS] == 1u;
   var mass = vec2u(rows[at + TOTAL], rows[at + TOTAL + 1u]);
   var key = EVERYTHING;
-  if (MOST) { // where there is nothing to cut it finds nothing, but barriers want every sequence to take the same way
-    let count_cutoff = search(row, start, Sum(params.most, NO_LIMIT.mass), lane);
-    if (cuts) { key = count_cutoff.key; mass = count_cutoff.mass; }
-  }
-  if (SHARE) {
-    key = min(key, search(row, start, Sum(EVERYTHING, wide_limit(mass, params.share)), lane).key);
+  for (var by = u32(!MOST); by < opaque(1u + u32(SHARE)); by++) { // first by count, then by share
+    var limit = Sum(params.most, NO_LIMIT.mass);
+    if (by == 1u) { limit = Sum(EVERYTHING, wide_limit(mass, params.share)); }
+    let cutoff = search(row, start, limit, lane);
+    if (by == 1u || cuts) { key = min(key, cutoff.key); mass = cutoff.mass; }
   }
   if (lane == 0u) {
     let peak = rows[at + PEAK];
@@ -41,7 +40,7 @@ fn search(row: u32, start: Sum, limit: Sum, lane: u32) -> Cutoff {
   var prefix = 0u;
   var before = start;
   var through = start;
-  for (var level = 0u; level < 4u; level++) {
+  for (var level = 0u; level < opaque(4u); level++) {
     let shift = 24u - 8u * level;
     clear_bins(lane);
     for (var i = lane; i < listed; i += LANES) {

@@ -41,29 +41,40 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
   rows[row * ROW + STEP] = step + 1u;
 }
 
+// The last token before which there is less mass than the point drawn: first its chunk is found, then, among bins of two tokens each, its pair.
 fn draw(row: u32, step: u32, peak: u32, lane: u32) -> u32 {
-  clear_bins(lane);
+  let uniform_word = philox4x32(vec4u(step, row, 0u, 0u), vec2u(params.seed_low, params.seed_high)).x;
+  var limit = NO_LIMIT;
+  var place: Found;
+  var start = 0u;
+  for (var stage = 0u; stage < opaque(3u); stage++) { // the sum of all, the chunk, the pair
+    if (stage != 1u) { clear_bins(lane); }
+    if (stage == 0u) { tally_chunks(row, lane); }
+    if (stage == 2u) { start = place.bin * CHUNK; tally_pairs(row, start, peak, lane); }
+    var before = Sum();
+    if (stage == 2u) { before = place.before; }
+    place = find_bin(before, limit, lane);
+    if (stage == 0u) { limit.mass = wide_sum(wide_share(place.total.mass, uniform_word), vec2u(1u, 0u)); }
+  }
+  let first = start + 2u * place.bin;
+  let mass = mass_at(row, first, peak);
+  let second = mass_at(row, first + 1u, peak);
+  return first + u32(all(mass == vec2u()) || (any(second != vec2u()) && wide_less(wide_sum(place.before.mass, mass), limit.mass)));
+}
+
+fn tally_chunks(row: u32, lane: u32) {
   for (var i = lane; i < params.chunks; i += LANES) {
     let at = 4u * (row * params.chunks + i);
     let mass = vec2u(masses[at], masses[at + 1u]);
     if (any(mass != vec2u())) { tally(i, mass); }
   }
-  let uniform_word = philox4x32(vec4u(step, row, 0u, 0u), vec2u(params.seed_low, params.seed_high)).x;
-  let all_chunks = find_bin(Sum(), NO_LIMIT, lane);
-  let point = wide_sum(wide_share(all_chunks.total.mass, uniform_word), vec2u(1u, 0u));
-  let chunk = find_bin(Sum(), Sum(EVERYTHING, point), lane);
+}
 
-  clear_bins(lane); // now a bin for two tokens
-  let start = chunk.bin * CHUNK;
-  for (var i = lane; i < CHUNK; i += LANES) {
+fn tally_pairs(row: u32, start: u32, peak: u32, lane: u32) {
+  for (var i = lane; i < min(CHUNK, params.vocab - start); i += LANES) {
     let mass = mass_at(row, start + i, peak);
     if (any(mass != vec2u())) { tally(i / 2u, mass); }
   }
-  let pair = find_bin(chunk.before, Sum(EVERYTHING, point), lane);
-  let first = start + 2u * pair.bin;
-  let mass = mass_at(row, first, peak);
-  let second = all(mass == vec2u()) || (any(mass_at(row, first + 1u, peak) != vec2u()) && wide_less(wide_sum(pair.before.mass, mass), point));
-  return first + u32(second);
 }
 
 fn mass_at(row: u32, id: u32, peak: u32) -> vec2u {

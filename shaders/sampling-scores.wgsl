@@ -13,7 +13,6 @@ override BIAS: bool;
 override ALLOWED: bool;
 override PENALTIES: bool;
 override BANS: bool;
-const INFINITY = 0x7f800000u;
 var<workgroup> best: atomic<u32>;
 var<workgroup> best_id: atomic<u32>;
 var<workgroup> fault: atomic<u32>;
@@ -53,12 +52,12 @@ fn order_at(row: u32, id: u32) -> u32 {
   let at = row * params.vocab + id;
   var x = logits[at];
   let bits = bitcast<u32>(x);
-  if ((bits & INFINITY) == INFINITY) { // WGSL may assume that there are none, so they are told by their bits
+  if (finite_order(x) == 0u) {
     if (bits != (INFINITY | 0x80000000u)) { atomicOr(&fault, 1u); }
     return 0u;
   }
   if (BIAS) {
-    if ((bitcast<u32>(bias[id]) & INFINITY) == INFINITY) { return 0u; }
+    if (finite_order(bias[id]) == 0u) { return 0u; }
     x += bias[id];
   }
   if (PENALTIES) {

@@ -20,10 +20,16 @@ const CUTS = 11u;        // 1 if they are more than top-k keeps
 const PEAKS = 3u;
 
 const EVERYTHING = 0xffffffffu;
+const INFINITY = 0x7f800000u; // the bits of +Infinity as f32
 
 fn order_of(x: f32) -> u32 {
   let bits = bitcast<u32>(select(x, 0.0, x == 0.0)); // one zero
   return select(bits | 0x80000000u, ~bits, (bits >> 31) == 1u);
+}
+
+// 0 for what is no number or infinite. WGSL may assume that there is neither, so they are told by their bits.
+fn finite_order(x: f32) -> u32 {
+  return select(order_of(x), 0u, (bitcast<u32>(x) & INFINITY) == INFINITY);
 }
 
 fn score_of(order: u32) -> f32 {

@@ -1,11 +1,14 @@
 // From logits to tokens without reading them back: scores, the cutoffs of top-k, top-p and typical sampling by radix search, and the draw.
 import grid from "/shaders/include/grid.wgsl?raw";
+import nextBest from "/shaders/include/next-best.wgsl?raw";
 import philox from "/shaders/include/philox.wgsl?raw";
 import binsSource from "/shaders/include/sampling-bins.wgsl?raw";
 import keptInclude from "/shaders/include/sampling-kept.wgsl?raw";
 import peakInclude from "/shaders/include/sampling-peak.wgsl?raw";
 import sampling from "/shaders/include/sampling.wgsl?raw";
 import wide from "/shaders/include/wide.wgsl?raw";
+import logProbsChunksSource from "/shaders/log-probs-chunks.wgsl?raw";
+import logProbsSource from "/shaders/log-probs.wgsl?raw";
 import ngramSource from "/shaders/no-repeat-ngram.wgsl?raw";
 import candidatesSource from "/shaders/sampling-candidates.wgsl?raw";
 import cutoffSource from "/shaders/sampling-cutoff.wgsl?raw";
@@ -25,6 +28,8 @@ const cutoffKernel = defineKernel({ name: "sampling-cutoff", source: cutoffSourc
 const massKernel = defineKernel({ name: "sampling-mass", source: massSource, includes: [grid, sampling, keptInclude, peakInclude, wide] });
 const drawKernel = defineKernel({ name: "sampling-draw", source: drawSource, includes: [sampling, binsSource, keptInclude, peakInclude, philox, wide] });
 const keptKernel = defineKernel({ name: "sampling-kept", source: keptSource, includes: [grid, sampling, keptInclude] });
+const logProbsChunksKernel = defineKernel({ name: "log-probs-chunks", source: logProbsChunksSource, includes: [grid, sampling, nextBest, wide] });
+const logProbsKernel = defineKernel({ name: "log-probs", source: logProbsSource, includes: [sampling, nextBest, wide] });
 const ngramKernel = defineKernel({ name: "no-repeat-ngram", source: ngramSource, includes: [sampling] });
 
 /** As in include/sampling.wgsl. */
@@ -144,6 +149,15 @@ export function samplingDraw(state: SamplingState, { orders, peaks }: Scores, { 
   const params = { vocab: vocabSize, chunks: chunksOf(state), words: records.shape[2], seed_low: seed.low, seed_high: seed.high, most_drop: mostDrop };
   drawKernel.run(operands, params, [batch, 1, 1], { constants });
   return out;
+}
+
+/** After the draw: notes the log-probabilities of the chosen token and of the `n` likeliest under logits f32 [batch, vocab], which hold no penalties. */
+export function logProbs(state: SamplingState, logits: Tensor, records: Tensor, n: number): void {
+  const { gpu, batch, vocabSize, rows } = state;
+  using _scope = gpu.scope();
+  const tops = empty(gpu, [batch, chunksOf(state), 3 + 2 * n], "u32");
+  logProbsChunksKernel.run({ logits, tops }, { ...extents(state), n }, [batch * chunksOf(state)]);
+  logProbsKernel.run({ logits, tops, rows, records }, { vocab: vocabSize, chunks: chunksOf(state), n }, [batch, 1, 1]);
 }
 
 /** Scores with -Infinity for what is forbidden and, if `warped`, for what the cutoffs removed: f32 [batch, vocab]. */

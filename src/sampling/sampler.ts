@@ -2,7 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { contiguous } from "../kernels/copy.ts";
 import {
-  emptyHistogram, emptyRows, firstRows, LARGEST_VOCABULARY, noRepeatNgram, samplingCutoff, samplingDraw, samplingKept, samplingMasses, samplingScores, type SamplingState, type Scores,
+  emptyHistogram, emptyRows, firstRows, LARGEST_VOCABULARY, logProbs, noRepeatNgram, samplingCutoff, samplingDraw, samplingKept, samplingMasses, samplingScores, type SamplingState, type Scores,
 } from "../kernels/sampling.ts";
 import { splitSeed } from "../random/seed.ts";
 import { expectShape, ShapeError } from "../tensor/shape.ts";
@@ -82,12 +82,14 @@ export class Sampler {
    */
   next(logits: Tensor, mask?: Tensor): Tensor {
     using scope = this.gpu.scope();
-    const { doSample, typicalP, seed } = this.options;
+    const { doSample, typicalP, seed, topLogProbs } = this.options;
     const scores = this.#scores(logits, mask);
     const masses = doSample ? this.#warp(scores) : null;
     this.log.extend();
     const draw = { masses, typical: doSample && typicalP < 1, mostDrop: this.#mostDrop, seed: splitSeed(seed), records: this.log.records };
-    return scope.keep(samplingDraw(this.#state, scores, draw));
+    const ids = samplingDraw(this.#state, scores, draw);
+    if (topLogProbs !== null) logProbs(this.#state, contiguous(logits), this.log.records, topLogProbs);
+    return scope.keep(ids);
   }
 
   /** The scores that `next` would choose from, -Infinity for what is forbidden or removed: f32 [B, V]. Chooses nothing. */

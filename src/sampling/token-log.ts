@@ -82,7 +82,7 @@ export class TokenLog {
       token: record.getInt32(0, true),
       fault: FAULTS[record.getUint32(4, true)],
       logProb: this.topLogProbs === null ? null : logProbAt(2),
-      top: tops,
+      top: tops.filter(({ token }) => token >= 0),
     };
   }
 
