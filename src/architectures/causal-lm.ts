@@ -39,7 +39,19 @@ export interface CausalLmBuilder {
 
 /** By `model_type`. */
 const BUILDERS: Readonly<Record<string, () => Promise<(json: unknown) => CausalLmBuilder>>> = {
+  gemma2: async () => (await import("./gemma.ts")).gemma2,
+  gemma3: async () => (await import("./gemma.ts")).gemma3Multimodal,
+  gemma3_text: async () => (await import("./gemma.ts")).gemma3,
+  gpt2: async () => (await import("./gpt2.ts")).gpt2,
   llama: async () => (await import("./llama.ts")).llama,
+  mistral: async () => (await import("./mistral.ts")).mistral,
+  mixtral: async () => (await import("./mixtral.ts")).mixtral,
+  olmo2: async () => (await import("./olmo2.ts")).olmo2,
+  phi3: async () => (await import("./phi3.ts")).phi3,
+  qwen2: async () => (await import("./qwen.ts")).qwen2,
+  qwen3: async () => (await import("./qwen.ts")).qwen3,
+  qwen3_moe: async () => (await import("./qwen3-moe.ts")).qwen3Moe,
+  smollm3: async () => (await import("./smollm3.ts")).smollm3,
 };
 
 /** The model that a config.json means. Throws ConfigError for a model_type that is not supported, or a config that asks for what is not. */

@@ -26,6 +26,8 @@ export interface DecoderDefaults {
   /** Channels of a head, where it is no share of the hidden size. */
   readonly headSize?: number;
   readonly keyHeads?: number;
+  readonly heads?: number;
+  readonly vocabSize?: number;
 }
 
 export type DecoderSizes = Pick<DecoderConfig, "vocabSize" | "hiddenSize" | "maxPositions" | "heads" | "keyHeads" | "headSize" | "tied"> & { readonly layerCount: number; readonly eps: number };
@@ -33,14 +35,14 @@ export type DecoderSizes = Pick<DecoderConfig, "vocabSize" | "hiddenSize" | "max
 /** Sizes under the names that all of them use. Throws ConfigError where heads do not divide. */
 export function readSizes(config: Config, defaults: DecoderDefaults = {}): DecoderSizes {
   const hiddenSize = config.count("hidden_size");
-  const heads = config.count("num_attention_heads");
+  const heads = config.count("num_attention_heads", defaults.heads);
   const keyHeads = config.count("num_key_value_heads", defaults.keyHeads ?? heads);
   const headSize = config.count("head_dim", defaults.headSize ?? hiddenSize / heads);
   if (heads % keyHeads) throw new ConfigError(`${config.name}: config key "num_key_value_heads" expected a divisor of ${heads}, got ${keyHeads}`);
   if (headSize % 2) throw new ConfigError(`${config.name}: config key "head_dim" expected an even number, got ${headSize}`);
   return {
     hiddenSize, heads, keyHeads, headSize,
-    vocabSize: config.count("vocab_size"),
+    vocabSize: config.count("vocab_size", defaults.vocabSize),
     layerCount: config.count("num_hidden_layers"),
     maxPositions: config.count("max_position_embeddings", defaults.maxPositions ?? 2048),
     tied: config.boolean("tie_word_embeddings", defaults.tied ?? false),
@@ -65,6 +67,18 @@ export function readLayerTypes(config: Config, count: number, fallback: (layer: 
   return types;
 }
 
+/** A number, or null where it says so; `fallback` where it says nothing. */
+export function readNullable(config: Config, key: string, fallback: number | null): number | null {
+  const value = config.get(key);
+  if (value === undefined) return fallback;
+  return value === null ? null : config.number(key);
+}
+
+/** `sliding_window`: tokens that a layer sees back. */
+export function readWindow(config: Config, fallback: number | null): number | null {
+  return readNullable(config, "sliding_window", fallback) === null ? null : config.count("sliding_window", fallback ?? undefined);
+}
+
 /** Without the parts that only some of them have: norms on the way in, nothing scaled or capped. */
 export function plainDecoder({ layerCount: _, eps, ...sizes }: DecoderSizes): Omit<DecoderConfig, "rotary" | "layers"> {
   return {
@@ -77,7 +91,8 @@ export function plainDecoder({ layerCount: _, eps, ...sizes }: DecoderSizes): Om
 export function decoderBuilder(config: Config, read: DecoderConfig): CausalLmBuilder {
   config.ignore(...WITHOUT_EFFECT);
   config.finish();
-  return { names: decoderNames(read), create: (weights: Weights) => new Decoder(weights, read) };
+  const maxPositions = Math.min(read.maxPositions, ...read.rotary.map(({ reach }) => reach ?? read.maxPositions));
+  return { names: decoderNames(read), create: (weights: Weights) => new Decoder(weights, { ...read, maxPositions }) };
 }
 
 /** Older files store the rotary frequencies, and a tied head twice. */

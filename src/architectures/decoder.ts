@@ -1,9 +1,8 @@
 // The decoder that Llama (Touvron et al. 2023, arXiv 2302.13971) and its relatives share: RMS norms, rotary positions, query heads that share keys, a gated feed-forward part.
 import type { Gpu } from "../gpu/gpu.ts";
 import { attention } from "../kernels/attention.ts";
-import { copyInto } from "../kernels/copy.ts";
+import { cast, copyInto } from "../kernels/copy.ts";
 import { affine, softCap } from "../kernels/elementwise.ts";
-import { matmul } from "../kernels/matmul.ts";
 import { rope } from "../kernels/rope.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { KvCache } from "../nn/kv-cache.ts";
@@ -68,7 +67,7 @@ class DecoderAttention {
     this.kNorm = queryNorm === "none" ? null : new RmsNorm(weights.at("k_norm"), k, norm);
   }
 
-  /** x [B, T, D], the tokens that follow those of the cache, which they join → [B, T, D], plus a residual of its shape if given. */
+  /** x [B, T, D], the tokens that follow those of the cache, which they join → [B, T, D] f32, plus a residual f32 of its shape if given. */
   forward(x: Tensor, cache: KvCache, residual?: Tensor): Tensor {
     const { heads, headSize, attentionScale, attentionSoftCap, layers } = this.config;
     const { rotary, window } = layers[this.index];
@@ -85,7 +84,7 @@ class DecoderAttention {
     const attended = attention(queries, keys, values, {
       causal: true, start: cache.length, keyStart: padding, scale: attentionScale, softCap: attentionSoftCap ?? undefined, window: window ?? undefined,
     });
-    return this.oProj.forward(attended.reshape([batch, tokens, heads * headSize]), { residual });
+    return this.oProj.forward(attended.reshape([batch, tokens, heads * headSize]), { residual, dtype: "f32" });
   }
 
   /** x [B, T, heads, headSize] after a norm of each head, or of all heads at once. */
@@ -122,8 +121,10 @@ class DecoderLayer {
   readonly mlp: FeedForward;
   readonly #before: readonly [RmsNorm, RmsNorm] | null;
   readonly #after: readonly [RmsNorm, RmsNorm] | null;
+  readonly #dtype: "f32" | "f16";
 
   constructor(weights: Weights, config: DecoderConfig, index: number) {
+    this.#dtype = weights.dtype;
     const norm = (name: string) => new RmsNorm(weights.at(name), config.hiddenSize, config.norm);
     this.selfAttn = new DecoderAttention(weights.at("self_attn"), config, index);
     this.mlp = feedForwardOf(weights.at("mlp"), config.hiddenSize, config.layers[index].feedForward);
@@ -131,7 +132,7 @@ class DecoderLayer {
     this.#after = config.norms === "before" ? null : [norm("post_attention_layernorm"), norm("post_feedforward_layernorm")];
   }
 
-  /** x [B, T, D] → [B, T, D]; keys and values join the cache. */
+  /** x [B, T, D] f32 → [B, T, D] f32; keys and values join the cache. */
   forward(x: Tensor, cache: KvCache): Tensor {
     x = this.#around(0, x, (h, residual) => this.selfAttn.forward(h, cache, residual));
     return this.#around(1, x, (h, residual) => this.mlp.forward(h, residual));
@@ -139,9 +140,14 @@ class DecoderLayer {
 
   /** x plus a part of it, with the part's norms. */
   #around(part: 0 | 1, x: Tensor, inner: (h: Tensor, residual?: Tensor) => Tensor): Tensor {
-    const h = this.#before ? this.#before[part].forward(x) : x;
+    const h = this.#before ? this.#before[part].forward(x, { dtype: this.#dtype }) : typed(x, this.#dtype);
     return this.#after ? this.#after[part].forward(inner(h), { residual: x }) : inner(h, x);
   }
+}
+
+/** x in another type; x itself where it has it. */
+function typed(x: Tensor, dtype: "f32" | "f16"): Tensor {
+  return x.dtype === dtype ? x : cast(x, dtype);
 }
 
 export class Decoder implements CausalLm {
@@ -149,7 +155,8 @@ export class Decoder implements CausalLm {
   readonly embedTokens: Embedding;
   readonly layers: readonly DecoderLayer[];
   readonly norm: RmsNorm;
-  readonly #head: (x: Tensor) => Tensor;
+  /** null where the embedding is the head, too. */
+  readonly lmHead: Linear | null;
   readonly #dtype: "f32" | "f16";
 
   constructor(weights: Weights, readonly config: DecoderConfig) {
@@ -160,8 +167,7 @@ export class Decoder implements CausalLm {
     this.embedTokens = new Embedding(model.at("embed_tokens"), vocabSize, hiddenSize);
     this.layers = config.layers.map((_, i) => new DecoderLayer(model.at("layers").at(i), config, i));
     this.norm = new RmsNorm(model.at("norm"), hiddenSize, config.norm);
-    const head = config.tied ? this.embedTokens.weight : new Linear(weights.at("lm_head"), hiddenSize, vocabSize, { bias: false }).weight;
-    this.#head = (x) => matmul(x, head, { transposeB: true, dtype: "f32" });
+    this.lmHead = config.tied ? null : new Linear(weights.at("lm_head"), hiddenSize, vocabSize, { bias: false });
   }
 
   get vocabSize(): number {
@@ -177,10 +183,13 @@ export class Decoder implements CausalLm {
     return new KvCache(this.gpu, { batch, layers: layers.length, heads: keyHeads, headSize, dtype, capacity, maxPositions, rotary });
   }
 
-  /** ids i32 [B, T] → [B, T, D], the states before the first layer. */
+  /** ids i32 [B, T] → [B, T, D] f32, the states before the first layer. */
   embed(ids: Tensor): Tensor {
     const { embeddingScale } = this.config;
-    return scoped(this.gpu, () => (embeddingScale === 1 ? this.embedTokens.forward(ids) : affine(this.embedTokens.forward(ids), embeddingScale)));
+    return scoped(this.gpu, () => {
+      const rows = typed(this.embedTokens.forward(ids), "f32");
+      return embeddingScale === 1 ? rows : affine(rows, embeddingScale);
+    });
   }
 
   forward(ids: Tensor, cache: KvCache, { logits = "last" }: ForwardOptions = {}): Tensor {
@@ -200,7 +209,8 @@ export class Decoder implements CausalLm {
   logits(x: Tensor): Tensor {
     const { logitSoftCap } = this.config;
     return scoped(this.gpu, () => {
-      const logits = this.#head(this.norm.forward(x));
+      const states = this.norm.forward(x, { dtype: this.#dtype });
+      const logits = this.lmHead ? this.lmHead.forward(states, { dtype: "f32" }) : this.embedTokens.scores(states, { dtype: "f32" });
       return logitSoftCap === null ? logits : softCap(logits, logitSoftCap);
     });
   }

@@ -4,9 +4,10 @@ import { glu, gluOfHalves } from "../kernels/glu.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Weights } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { Experts, type ExpertsConfig } from "./experts.ts";
 
 export interface FeedForward {
-  /** x [..., D] plus, if given, a residual of its shape → [..., D]. */
+  /** x [..., D] plus, if given, a residual f32 of its shape → [..., D] f32: what layers add to grows past what f16 holds. */
   forward(x: Tensor, residual?: Tensor): Tensor;
 }
 
@@ -20,10 +21,11 @@ export interface GatedMlpConfig {
   readonly fused: boolean;
 }
 
-export type FeedForwardConfig = GatedMlpConfig;
+export type FeedForwardConfig = GatedMlpConfig | ExpertsConfig;
 
 /** The feed-forward part that the config asks for, of `hidden` channels. */
 export function feedForwardOf(weights: Weights, hidden: number, config: FeedForwardConfig): FeedForward {
+  if (config.kind === "experts") return new Experts(weights, hidden, config);
   return config.fused ? new FusedGatedMlp(weights, hidden, config) : new GatedMlp(weights, hidden, config);
 }
 
@@ -42,7 +44,7 @@ class GatedMlp implements FeedForward {
 
   forward(x: Tensor, residual?: Tensor): Tensor {
     const wide = glu(this.upProj.forward(x), this.gateProj.forward(x), this.#activation); // [..., width]
-    return this.downProj.forward(wide, { residual });
+    return this.downProj.forward(wide, { residual, dtype: "f32" });
   }
 }
 
@@ -59,6 +61,6 @@ class FusedGatedMlp implements FeedForward {
 
   forward(x: Tensor, residual?: Tensor): Tensor {
     const wide = gluOfHalves(this.gateUpProj.forward(x), this.#activation); // [..., width]
-    return this.downProj.forward(wide, { residual });
+    return this.downProj.forward(wide, { residual, dtype: "f32" });
   }
 }

@@ -2,11 +2,16 @@
 import { Config, ConfigError } from "../nn/config.ts";
 import type { Rotary } from "../nn/rotary.ts";
 
+/** What the rest of the config says. */
 export interface RotaryDefaults {
   readonly headSize: number;
   /** The model's context, `max_position_embeddings`. */
   readonly maxPositions: number;
   readonly theta: number;
+  /** Context of training, where the config says it beside the rotary part. */
+  readonly trained?: number;
+  /** Other names of kinds. */
+  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 /** What the frequencies of one kind are made of. */
@@ -31,6 +36,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   llama3,
   yarn,
+  longrope,
 };
 
 /**
@@ -44,11 +50,13 @@ export function readRotary(config: Config, defaults: RotaryDefaults): Rotary {
   return rotaryOf(`${config.name}: rope`, written ?? {}, { ...defaults, theta, partial });
 }
 
-/** The same of one written kind. `partial`: the share of a head's channels that turn. */
+/** The same of one kind, written as an object. `partial`: the share of a head's channels that turn. */
 export function rotaryOf(name: string, written: unknown, { partial = 1, ...defaults }: RotaryDefaults & { readonly partial?: number }): Rotary {
   const config = new Config(name, written);
-  const legacy = config.get("type");
-  const kind = config.oneOf("rope_type", Object.keys(KINDS), typeof legacy === "string" ? legacy : "default");
+  const said = config.get("rope_type") ?? config.get("type") ?? "default";
+  config.ignore("type"); // files of one version say both
+  const kind = typeof said === "string" ? (defaults.aliases?.[said] ?? said) : said;
+  if (typeof kind !== "string" || !Object.hasOwn(KINDS, kind)) throw new ConfigError(`${name}: config key "rope_type" expected ${Object.keys(KINDS).join(", ")}, got ${JSON.stringify(said)}`);
   const theta = config.number("rope_theta", defaults.theta);
   const size = Math.floor(defaults.headSize * config.number("partial_rotary_factor", partial));
   if (size < 2 || size % 2 || size > defaults.headSize) throw new ConfigError(`${name}: ${size} of ${defaults.headSize} channels cannot turn in pairs`);
@@ -65,7 +73,7 @@ function plain({ theta, size }: Base): Float32Array {
 /** Llama 3.1: long waves slow down, short ones stay, those between are blended (Grattafiori et al. 2024, arXiv 2407.21783). */
 function llama3(base: Base, config: Config): Rotary {
   const [factor, low, high] = [config.number("factor"), config.number("low_freq_factor"), config.number("high_freq_factor")];
-  const trained = config.count("original_max_position_embeddings", base.maxPositions);
+  const trained = trainedOf(base, config);
   const frequencies = plain(base).map((frequency) => {
     const turns = (trained * frequency) / (2 * Math.PI); // within the context of training
     const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
@@ -74,10 +82,29 @@ function llama3(base: Base, config: Config): Rotary {
   return { frequencies, scale: 1 };
 }
 
+/** LongRoPE (Ding et al. 2024, arXiv 2402.13753), within the context of training; past it the keys of all tokens so far would have to turn anew. */
+function longrope(base: Base, config: Config): Rotary {
+  const { maxPositions } = base;
+  const trained = trainedOf(base, config);
+  const factors = config.get("short_factor");
+  config.ignore("long_factor");
+  const fits = Array.isArray(factors) && factors.length === base.size / 2 && factors.every((factor): factor is number => typeof factor === "number" && factor > 0);
+  if (!fits) throw new ConfigError(`${config.name}: config key "short_factor" expected ${base.size / 2} positive numbers`);
+  const factor = config.number("factor", maxPositions / trained);
+  const scale = config.number("attention_factor", factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained)));
+  return { frequencies: plain(base).map((frequency, i) => frequency / factors[i]), scale, reach: trained };
+}
+
+/** Tokens of context in training: said beside the rotary part, in it, or nowhere. */
+function trainedOf({ trained, maxPositions }: Base, config: Config): number {
+  const said = config.count("original_max_position_embeddings", maxPositions);
+  return trained ?? said;
+}
+
 /** YaRN (Peng et al. 2023, arXiv 2309.00071). */
 function yarn(base: Base, config: Config): Rotary {
   const { theta, size, maxPositions } = base;
-  const trained = config.count("original_max_position_embeddings", maxPositions);
+  const trained = trainedOf(base, config);
   const factor = config.number("factor", maxPositions / trained);
   const [fast, slow] = [config.number("beta_fast", 32), config.number("beta_slow", 1)];
   const [mscale, mscaleAll] = [config.number("mscale", 0), config.number("mscale_all_dim", 0)];

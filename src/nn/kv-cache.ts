@@ -41,6 +41,7 @@ export class KvCache {
   #capacity = 0;
   #length = 0;
   #padding: Tensor | null = null;
+  #counts: readonly number[] = [0];
 
   constructor(gpu: Gpu, options: KvCacheOptions) {
     this.#gpu = gpu;
@@ -70,7 +71,14 @@ export class KvCache {
     if (counts.length !== this.batch || !counts.every((n) => Number.isInteger(n) && n >= 0)) throw new ShapeError(`cache: padding expected ${this.batch} counts, got [${counts}]`);
     if (this.#length > 0) throw new ShapeError(`cache: padding comes before the first token; ${this.#length} are held`);
     this.#padding?.dispose();
+    this.#counts = counts.some((n) => n > 0) ? [...counts] : [0];
     this.#padding = counts.some((n) => n > 0) ? outliving(() => upload(this.#gpu, Int32Array.from(counts), [counts.length], "i32")) : null;
+  }
+
+  /** Positions of the next tokens, for models that look them up: one row of `tokens` for all, or one for each row of the batch where there is padding. */
+  positions(tokens: number): Int32Array<ArrayBuffer> {
+    const place = (i: number) => this.#length + (i % tokens) - this.#counts[Math.floor(i / tokens)];
+    return Int32Array.from({ length: this.#counts.length * tokens }, (_, i) => Math.max(0, place(i)));
   }
 
   /** Makes room for so many tokens more, in steps; what is held is copied. Throws ShapeError past `maxPositions`, GpuError past the device's memory. */

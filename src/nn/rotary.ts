@@ -8,6 +8,8 @@ export interface Rotary {
   readonly frequencies: Float32Array;
   /** A factor of the turned channels (YaRN's and LongRoPE's). */
   readonly scale: number;
+  /** Positions that they are made for, where these are fewer than the model's. */
+  readonly reach?: number;
 }
 
 /** f32 [positions, R]: of each position from 0 on, R/2 cosines and R/2 sines. Angles are rounded to f32 before, as PyTorch has them. */

@@ -55,13 +55,19 @@ CASES = {
                  task_specific_params={"text-generation": {"do_sample": True, "max_length": 50}}),
 }
 CASES["llama-5"] = dict(COMMON, model_type="llama", num_hidden_layers=1, rope_scaling=None)  # written below as transformers 5 does
+MOE = dict(COMMON, model_type="qwen3_moe", head_dim=16, rope_theta=1e6, rope_scaling=None, attention_bias=False, moe_intermediate_size=24, num_experts=6, num_experts_per_tok=3,
+           router_aux_loss_coef=0.001, output_router_logits=False, sliding_window=None, use_sliding_window=False, max_window_layers=2, tie_word_embeddings=False)
+CASES["qwen3-moe"] = dict(MOE, num_hidden_layers=3, norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[1])
+CASES["qwen3-moe-stacked"] = dict(MOE, norm_topk_prob=False, decoder_sparse_step=2, mlp_only_layers=[])  # with the tensors of transformers 5
+CASES["mixtral"] = dict(COMMON, model_type="mixtral", rope_theta=1e6, sliding_window=None, num_local_experts=4, num_experts_per_tok=2, router_aux_loss_coef=0.02,
+                        output_router_logits=False, tie_word_embeddings=False)
 
 
 def randomise(model, seed):
     """Weights large enough that every bias, scale and attention matters, rounded to what F16 holds."""
     generator = torch.Generator().manual_seed(seed)
     for name, p in model.named_parameters():
-        spread = 0.3 if p.ndim == 1 or ("embed" in name and "gemma" in model.config.model_type) else 1.0 if "embed" in name or "wte" in name or "wpe" in name else 1.5 / p[0].numel() ** 0.5
+        spread = 0.3 if p.ndim == 1 or ("embed" in name and "gemma" in model.config.model_type) else 1.0 if "embed" in name or "wte" in name or "wpe" in name else 1.5 / (p.shape[-1] if p.ndim == 3 else p[0].numel()) ** 0.5
         centre = p.data.mean().round() if p.ndim == 1 else 0.0  # norms are ones, or zeros where 1 is added to them
         p.data = (centre + spread * torch.randn(p.shape, generator=generator)).half().float()
     return model.eval()
@@ -77,7 +83,24 @@ def published(case, model):
         for i in range(model.config.n_layer):
             tensors[f"h.{i}.attn.bias"] = torch.ones(1, 1, 64, 64).tril().half()
             tensors[f"h.{i}.attn.masked_bias"] = torch.tensor(-1e4).half()
+    tensors = tensors if case.endswith("-stacked") else dict(apart(tensors))
+    if case == "mixtral":
+        for old, new in {".mlp.": ".block_sparse_moe.", ".gate_proj.": ".w1.", ".down_proj.": ".w2.", ".up_proj.": ".w3."}.items():
+            tensors = {name.replace(old, new): p for name, p in tensors.items()}
     return tensors
+
+
+def apart(tensors):
+    """Experts one by one, as files have them."""
+    for name, p in tensors.items():
+        prefix, experts, kind = name.partition(".mlp.experts.")
+        if not experts:
+            yield name, p
+            continue
+        parts = {"gate_up_proj": ("gate_proj", "up_proj"), "down_proj": ("down_proj",)}[kind]
+        for i, expert in enumerate(p):
+            for part, rows in zip(parts, expert.chunk(len(parts))):
+                yield f"{prefix}.mlp.experts.{i}.{part}.weight", rows.contiguous()
 
 
 @torch.no_grad()
