@@ -18,7 +18,6 @@ Needs torch, diffusers, transformers, pillow, and `npm i --ignore-scripts emojib
 import argparse, colorsys, copy, io, json, math, os, random, threading, time, zipfile
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -407,6 +406,24 @@ def text_states(o, copies, seed):
     return torch.load(cache)
 
 
+class Placed:
+    """Plain attention (at 4×4 it beats the fused one) that learns where to look: of the words, two heads are taught that the pixel at i
+    finds its patch at position 16 + i. Left alone, a UNet of this size averages over all positions and draws from the gist."""
+
+    def __init__(self):
+        self.misplaced = None  # cross-entropy of the latest pass, where there were words
+
+    def __call__(self, attn, x, encoder_hidden_states=None, attention_mask=None):
+        words = x if encoder_hidden_states is None else encoder_hidden_states
+        q, k, v = (y.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for y in (attn.to_q(x), attn.to_k(words), attn.to_v(words)))  # [B, H, T, D]
+        scores = (q @ k.mT * attn.scale).float()
+        if encoder_hidden_states is not None:
+            chances = scores[:, :2].log_softmax(-1)[..., -GRID * GRID:]  # [B, 2, pixels, patches]
+            self.misplaced = -chances.diagonal(dim1=2, dim2=3).mean()
+        out = scores.softmax(-1).to(v.dtype) @ v
+        return attn.to_out[0](out.transpose(1, 2).flatten(2))
+
+
 def stage_diffusion(o):
     """The UNet on noisy latents. f32 master weights, bf16 for the passes. Most timesteps are those that eight steps visit, and most of these
     the noisiest, where the words alone say what to draw."""
@@ -428,9 +445,10 @@ def stage_diffusion(o):
         noisy = (a.sqrt() * clean + (1 - a).sqrt() * noise).to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
         velocity = unet(noisy, t, words, added_cond_kwargs={}).sample.float()
         errors = (velocity - (a.sqrt() * noise - (1 - a).sqrt() * clean)).square().mean((1, 2, 3))
-        return errors.mean(), [errors.mean().item(), errors[t == 999].mean().item() if (t == 999).any() else 0.5]
+        misplaced = torch.stack([p.misplaced for p in unet.attn_processors.values() if p.misplaced is not None]).mean()
+        return errors.mean() + 0.1 * misplaced, [errors.mean().item(), errors[t == 999].mean().item() if (t == 999).any() else 0.5, misplaced.item()]
 
-    master.set_attn_processor(AttnProcessor())  # at 4×4 plain matrix products beat the fused attention
+    master.set_attn_processor({name: Placed() for name in master.attn_processors})
     run.train(master, optimiser, lambda done: 1.5e-3 * min(1, 2 * (1.005 - done)), loss_of, average)
 
 
