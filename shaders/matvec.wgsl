@@ -48,13 +48,3 @@ fn quad_of(words: vec4<u32>, q: u32) -> vec4f {
   if (q == 0) { return vec4f(unpack2x16float(words.x), unpack2x16float(words.y)); }
   return vec4f(unpack2x16float(words.z), unpack2x16float(words.w));
 }
-
-fn store_column(col: u32, totals: array<f32, ROWS>) {
-  var added = 0.0;
-  if (BIAS) { added = f32(bias[params.bias_offset + col]); }
-  for (var r = 0u; r < min(ROWS, params.rows); r++) {
-    var value = activate(ACTIVATION, totals[r] + added);
-    if (RESIDUAL) { value += f32(residual[params.residual_offset + r * params.residual_row + col]); }
-    out[params.out_offset + r * params.out_row + col] = out_scalar(value);
-  }
-}

@@ -8,7 +8,7 @@ import { KvCache } from "../nn/kv-cache.ts";
 import { Linear } from "../nn/linear.ts";
 import { RmsNorm } from "../nn/norm.ts";
 import { consume, outliving, scoped } from "../nn/scoped.ts";
-import type { Weight, Weights, WeightsOptions } from "../nn/weights.ts";
+import type { MatrixWeight, Weights, WeightsOptions } from "../nn/weights.ts";
 import { expectShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { CacheOptions, ForwardOptions } from "./causal-lm.ts";
@@ -117,7 +117,7 @@ export class T5ForConditionalGeneration {
   readonly block: readonly T5DecoderBlock[];
   readonly relativeBias: RelativeBias;
   readonly finalLayerNorm: RmsNorm;
-  readonly lmHead: Weight; // [V, D]
+  readonly lmHead: MatrixWeight; // [V, D]
   readonly #dtype: "f32" | "f16";
 
   /** `json`: the checkpoint's config.json. Throws ConfigError for what is not supported. */

@@ -1,6 +1,7 @@
 // Matrix times few vectors, as in decoding: bound by the reading of the matrix.
 import activationSource from "/shaders/include/activation.wgsl?raw";
 import grid from "/shaders/include/grid.wgsl?raw";
+import store from "/shaders/include/matvec-store.wgsl?raw";
 import sumSubgroup from "/shaders/include/matvec-subgroup.wgsl?raw";
 import sumWorkgroup from "/shaders/include/matvec-workgroup.wgsl?raw";
 import multiplyQuads from "/shaders/include/multiply-quads.wgsl?raw";
@@ -37,7 +38,7 @@ export const MATVEC_ROWS = 8;
 
 /** A kernel in both ways to add up. */
 export function defineMatvec(name: string, source: string, strided: readonly string[], includes: readonly string[] = []): Record<MatvecVariant["sum"], Kernel> {
-  const shared = [activationSource, grid, multiplyQuads, ...includes];
+  const shared = [activationSource, grid, multiplyQuads, store, ...includes];
   const all = [...strided, "bias", "residual", "out"];
   return {
     subgroup: defineKernel({ name: `${name}-subgroup`, source, includes: [...shared, sumSubgroup], strided: all, enables: ["subgroups"] }),
@@ -46,10 +47,10 @@ export function defineMatvec(name: string, source: string, strided: readonly str
 }
 
 /** By the kind of GPU: one that the CPU plays wants few loads, another many invocations. */
-export function matvecVariant({ traits, features }: Gpu, cols: number): MatvecVariant {
+export function matvecVariant({ traits, features }: Gpu, cols: number, quantised = false): MatvecVariant {
   const subgroups = features.subgroups && traits.subgroupSize >= 8;
   const sum = subgroups ? "subgroup" : "workgroup";
-  if (traits.software) return { sum, defines: { SHARE: 8, COLS: 8, LANES: 8 } };
+  if (traits.software) return { sum, defines: { SHARE: 8, COLS: quantised ? 4 : 8, LANES: 8 } };
   const share = subgroups ? Math.min(32, traits.subgroupSize) : 32;
   return { sum, defines: { SHARE: share, COLS: cols >= 16384 ? 4 : 2, LANES: 64 } };
 }

@@ -1,19 +1,23 @@
 // A table looked up by row numbers, which may also be the output head.
 import { embedding } from "../kernels/embedding.ts";
 import { linear, type LinearOptions } from "../kernels/linear.ts";
+import { embeddingQuantized } from "../kernels/quantized.ts";
+import { QuantizedTensor } from "../tensor/quantized.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Weight, Weights } from "./weights.ts";
+import type { MatrixWeight, Weights } from "./weights.ts";
 
 export class Embedding {
-  readonly weight: Weight; // [count, features]
+  readonly weight: MatrixWeight; // [count, features]
+  readonly #dtype: "f32" | "f16";
 
   constructor(weights: Weights, count: number, features: number) {
-    this.weight = weights.take("weight", [count, features]);
+    this.weight = weights.takeMatrix("weight", [count, features]);
+    this.#dtype = weights.dtype;
   }
 
   /** ids i32 [...] → [..., features]. */
   forward(ids: Tensor): Tensor {
-    return embedding(ids, this.weight);
+    return this.weight instanceof QuantizedTensor ? embeddingQuantized(ids, this.weight, this.#dtype) : embedding(ids, this.weight);
   }
 
   /** The scores of every row, where the table is tied to the output head: x [..., features] → x Wᵀ [..., count]. */

@@ -3,7 +3,7 @@ import type { Activation } from "../kernels/activation.ts";
 import { linear } from "../kernels/linear.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Weight, Weights } from "./weights.ts";
+import type { MatrixWeight, Weight, Weights } from "./weights.ts";
 
 export interface LinearOptions {
   readonly bias?: boolean;
@@ -20,11 +20,11 @@ export interface LinearEpilogue {
 }
 
 export class Linear {
-  readonly weight: Weight; // [out, in]
+  readonly weight: MatrixWeight; // [out, in]
   readonly bias: Weight | null; // [out]
 
   constructor(weights: Weights, inFeatures: number, outFeatures: number, { bias = true, orConv = false }: LinearOptions = {}) {
-    this.weight = weights.take("weight", [outFeatures, inFeatures], { or: orConv ? [[outFeatures, inFeatures, 1, 1]] : [] });
+    this.weight = weights.takeMatrix("weight", [outFeatures, inFeatures], { or: orConv ? [[outFeatures, inFeatures, 1, 1]] : [] });
     this.bias = bias ? weights.take("bias", [outFeatures]) : null;
   }
 

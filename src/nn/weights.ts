@@ -1,13 +1,18 @@
 // A checkpoint's tensors on their way into a network: shapes stated where they are taken, streamed to the GPU afterwards.
-import { decodeStored } from "../formats/ggml-blocks.ts";
-import type { TensorFile } from "../formats/safetensors.ts";
+import { decodeStored, type GgmlBlockType, ggmlBlocks, isBlockType } from "../formats/ggml-blocks.ts";
+import { quantizeBlocks } from "../formats/ggml-quantize.ts";
+import type { TensorEntry, TensorFile } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
+import { QuantizedTensor } from "../tensor/quantized.ts";
 import { empty, type Tensor, writeBytes } from "../tensor/tensor.ts";
 
-/** A weight as kernels read it: plain f32 or f16 rows. Quantised packings will join this type. */
+/** A weight as kernels read it: plain f32 or f16 rows. */
 export type Weight = Tensor;
+
+/** A matrix of a linear layer or of embeddings: plain, or quantised in blocks. */
+export type MatrixWeight = Tensor | QuantizedTensor;
 
 /** A checkpoint that does not fit its network: lists every missing, extra and misshapen tensor. */
 export class CheckpointError extends Error {
@@ -26,7 +31,13 @@ export interface WeightsOptions {
   readonly renames?: readonly (readonly [from: RegExp, to: string])[];
   /** Tensors that published files carry and the network does not use. */
   readonly unused?: readonly RegExp[];
+  /** Quantises stored numbers of matrices: "q8" to Q8_0, "q4" to Q4_1. A matrix whose rows are no multiple of 32 stays plain; stored blocks stay what they are. */
+  readonly quantize?: "q8" | "q4";
 }
+
+const WHOLE_WORDS = 256; // elements of a quantised matrix that take whole words of every plane
+
+const QUANTIZED = { q8: "Q8_0", q4: "Q4_1" } as const;
 
 export interface TakeOptions {
   readonly layout?: WeightLayout;
@@ -47,8 +58,10 @@ const IN_FLIGHT_BYTES = 64 * 2 ** 20; // queued writes live in the driver's memo
 
 interface Taken {
   readonly stored: string;
-  readonly weight: Weight;
+  readonly weight: MatrixWeight;
   readonly layout: WeightLayout;
+  /** Element of the weight that the stored tensor begins at. */
+  readonly start: number;
 }
 
 interface Shared {
@@ -92,21 +105,62 @@ export class Weights {
     return this.shared.names.has(this.prefix + name);
   }
 
-  /** A weight of the expected stored shape, allocated now, filled by `load`. What does not fit is told by `finish`. */
+  /** A weight of the expected stored shape, allocated now, filled by `load`. What does not fit is told by `finish`. Stored blocks become plain numbers. */
   take(name: string, shape: Shape, { layout = "rows", or = [], dtype = this.dtype }: TakeOptions = {}): Weight {
-    const { gpu, checkpoint, names, taken, problems, options } = this.shared;
+    const entry = this.#find(name, shape, or);
+    const [o, i, kh, kw] = shape;
+    return this.#taken(name, layout, empty(this.gpu, layout === "conv2d" ? [o, kh, kw, i] : shape, dtype, { recycle: false, label: this.prefix + name }), entry?.name);
+  }
+
+  /** As `take`, a matrix [N, K] that `linear` or `embedding` reads: quantised where it is stored in blocks, or where the options say so. */
+  takeMatrix(name: string, shape: Shape, { or = [] }: Pick<TakeOptions, "or"> = {}): MatrixWeight {
+    const type = this.#blockType(name, shape);
+    if (type === undefined) return this.take(name, shape, { or });
+    const entry = this.#find(name, shape, or);
+    return this.#taken(name, "rows", new QuantizedTensor(this.gpu, shape, type, this.prefix + name), entry?.name);
+  }
+
+  /** Matrices of one stored shape [N, K] and type, such as a layer's experts, as one that has them below each other, [names · N, K]. */
+  takeStack(names: readonly string[], shape: Shape): MatrixWeight {
+    const type = sizeOf(shape) % WHOLE_WORDS ? undefined : this.#blockType(names[0], shape);
+    const odd = type && names.find((name) => this.#blockType(name, shape) !== type);
+    if (odd !== undefined) this.shared.problems.push(`${this.prefix}${odd} expected ${type} as ${names[0]}, got ${this.#stored(odd)?.dtype ?? "nothing"}`);
+    const all = [names.length * shape[0], shape[1]];
+    const label = this.prefix + names[0];
+    const weight = type === undefined ? empty(this.gpu, all, this.dtype, { recycle: false, label }) : new QuantizedTensor(this.gpu, all, type, label);
+    for (const [i, name] of names.entries()) this.#taken(name, "rows", weight, this.#find(name, shape, [])?.name, i * sizeOf(shape));
+    return weight;
+  }
+
+  /** How a matrix is kept in blocks; undefined where it stays plain numbers. */
+  #blockType(name: string, shape: Shape): GgmlBlockType | undefined {
+    const { quantize } = this.shared.options;
+    const stored = this.#stored(name)?.dtype;
+    const type = stored === undefined ? undefined : isBlockType(stored) ? stored : quantize && QUANTIZED[quantize];
+    return type !== undefined && shape[1] % ggmlBlocks[type].elements === 0 ? type : undefined;
+  }
+
+  #stored(name: string): TensorEntry | undefined {
+    const { names, checkpoint } = this.shared;
+    const stored = names.get(this.prefix + name);
+    return stored === undefined ? undefined : checkpoint.tensors.get(stored);
+  }
+
+  /** The tensor stored under a name; that it is missing or misshapen is noted. */
+  #find(name: string, shape: Shape, or: readonly Shape[]): TensorEntry | undefined {
+    const { taken, problems, options } = this.shared;
     const full = this.prefix + name;
-    const known = taken.get(full);
-    if (known) throw new Error(`${options.name}: ${full} is taken twice`);
-    const stored = names.get(full);
-    const entry = stored === undefined ? undefined : checkpoint.tensors.get(stored);
+    if (taken.has(full)) throw new Error(`${options.name}: ${full} is taken twice`);
+    const entry = this.#stored(name);
     const fits = entry && [shape, ...or].some((allowed) => allowed.length === entry.shape.length && allowed.every((n, axis) => n === entry.shape[axis]));
     if (!entry) problems.push(`missing ${full} ${formatShape(shape)}`);
     else if (!fits) problems.push(`${full} expected ${formatShape(shape)}, got ${formatShape(entry.shape)}`);
-    const [o, i, kh, kw] = shape;
-    const weight = empty(gpu, layout === "conv2d" ? [o, kh, kw, i] : shape, dtype, { recycle: false, label: full });
-    if (gpu.openScope) throw new Error(`${options.name}: weights are taken outside of scopes`);
-    taken.set(full, { stored: stored ?? full, weight, layout });
+    return entry;
+  }
+
+  #taken<W extends MatrixWeight>(name: string, layout: WeightLayout, weight: W, stored = this.prefix + name, start = 0): W {
+    if (this.gpu.openScope) throw new Error(`${this.shared.options.name}: weights are taken outside of scopes`);
+    this.shared.taken.set(this.prefix + name, { stored, weight, layout, start });
     return weight;
   }
 
@@ -159,19 +213,37 @@ export class Weights {
   }
 
   /** Uploads one tensor; yields the stored bytes of each chunk. */
-  async *#upload({ stored, weight, layout }: Taken, signal?: AbortSignal): AsyncGenerator<number> {
+  async *#upload({ stored, weight, layout, start }: Taken, signal?: AbortSignal): AsyncGenerator<number> {
     const { checkpoint } = this.shared;
     const entry = checkpoint.tensors.get(stored);
     if (!entry) throw new CheckpointError(`${this.shared.options.name}: ${stored} is missing`);
+    if (weight instanceof QuantizedTensor) {
+      yield* this.#uploadBlocks(entry, weight, start, signal);
+      return;
+    }
     const dtype = weight.dtype === "f16" ? "f16" : "f32";
     const row = layout === "conv2d" ? entry.byteLength / entry.shape[0] : entry.byteLength / Math.max(1, sizeOf(entry.shape));
     const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / row / 4)) * 4 * row; // whole rows; four at a time keep offsets aligned
-    let offset = 0;
+    let offset = start;
     for await (const bytes of checkpoint.stream(stored, { signal, chunkBytes })) {
       const values = decodeStored(entry.dtype, bytes, dtype);
       const laidOut = layout === "conv2d" ? channelsLast(values, entry.shape) : values;
       writeBytes(weight, offset * BYTES[dtype], bytesOf(laidOut));
       offset += values.length;
+      yield bytes.byteLength;
+    }
+  }
+
+  /** The same for a quantised matrix, of blocks or of numbers. */
+  async *#uploadBlocks(entry: TensorEntry, weight: QuantizedTensor, start: number, signal?: AbortSignal): AsyncGenerator<number> {
+    const stored = isBlockType(entry.dtype);
+    const elements = sizeOf(entry.shape);
+    const step = (WHOLE_WORDS * entry.byteLength) / elements;
+    const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / step)) * step;
+    for await (const bytes of this.shared.checkpoint.stream(entry.name, { signal, chunkBytes })) {
+      const blocks = stored ? bytes : quantizeBlocks(weight.type === "Q8_0" ? "Q8_0" : "Q4_1", decodeStored(entry.dtype, bytes, "f32"));
+      weight.fill(start, blocks);
+      start += (bytes.byteLength * elements) / entry.byteLength;
       yield bytes.byteLength;
     }
   }
