@@ -58,8 +58,10 @@ const networks: Readonly<Record<string, (reading: Reading) => JsonObject>> = {
     const { fields, key, headDim } = reading;
     const rotary = fields.count(key("rope.dimension_count"), headDim);
     const window = fields.number(key("attention.sliding_window")) ?? 0; // 0: none, as in Phi-4
+    const original = fields.number(key("rope.scaling.original_context_length"));
     return {
       ...decoder("phi3", "Phi3ForCausalLM", reading), ...rope(reading, rotary),
+      ...(original === null ? {} : { original_max_position_embeddings: original }),
       partial_rotary_factor: rotary / headDim, sliding_window: window > 0 ? window : null,
     };
   },
@@ -189,7 +191,7 @@ function rope({ fields, facts, key }: Reading, dimensions?: number, base = 10_00
   if (long !== undefined && short !== undefined) {
     if (dimensions !== undefined && long.length !== dimensions / 2) throw new FormatError(`${fields.name}: rope_factors_long has ${long.length} factors for ${dimensions} dimensions`);
     const rope_scaling = {
-      rope_type: "longrope", type: "longrope", long_factor: long, short_factor: short,
+      rope_type: "longrope", long_factor: long, short_factor: short,
       ...(original === null ? {} : { original_max_position_embeddings: original }), ...(attention === null ? {} : { attention_factor: attention }),
     };
     return { rope_theta, rope_scaling };
@@ -200,12 +202,12 @@ function rope({ fields, facts, key }: Reading, dimensions?: number, base = 10_00
     fields.expect(key("rope.scaling.yarn_log_multiplier"), 0);
     const beta_fast = fields.number(key("rope.scaling.yarn_beta_fast")) ?? 32;
     const beta_slow = fields.number(key("rope.scaling.yarn_beta_slow")) ?? 1;
-    const rope_scaling = { rope_type: "yarn", type: "yarn", factor, beta_fast, beta_slow, ...(original === null ? {} : { original_max_position_embeddings: original }) };
+    const rope_scaling = { rope_type: "yarn", factor, beta_fast, beta_slow, ...(original === null ? {} : { original_max_position_embeddings: original }) };
     return { rope_theta, rope_scaling: factor === 1 ? null : rope_scaling };
   }
   if (type !== "linear" && type !== "none") throw new FormatError(`${fields.name}: metadata "${key("rope.scaling.type")}" is ${JSON.stringify(type.slice(0, 64))}, which is not supported`);
   const scaled = type === "linear" && factor !== 1 && factor !== 0;
-  return { rope_theta, rope_scaling: scaled ? { rope_type: "linear", type: "linear", factor } : null };
+  return { rope_theta, rope_scaling: scaled ? { rope_type: "linear", factor } : null };
 }
 
 /** As `rope`; the factors of Llama 3.1 are stored as they come out, in a tensor, and their parameters are found again. */

@@ -127,7 +127,7 @@ export class RemoteFolder extends BaseFolder {
 
   /** Where the file lies; on the Hub, at the commit that the index file had, so that all files are of one version. */
   #address(path: string): URL {
-    const folder = this.#commit === "" ? this.#url.pathname : this.#url.pathname.replace(/(\/resolve\/)[^/]+\/$/, `$1${this.#commit}/`);
+    const folder = this.#commit === "" ? this.#url.pathname : this.#url.pathname.replace(/(\/resolve\/)[^/]+\//, `$1${this.#commit}/`);
     const url = new URL(this.#url);
     url.pathname = folder + path.split("/").map(encodeURIComponent).join("/");
     return url;

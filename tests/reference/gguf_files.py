@@ -215,10 +215,19 @@ def model(file: str, split: bool = False) -> None:
     writer.close()
     if split:
         return
+    with tempfile.TemporaryDirectory() as folder:
+        save_file({name: np.ascontiguousarray(values) for name, values in expected.items()}, Path(folder) / "model.safetensors", {"format": "pt"})
+        (Path(folder) / "config.json").write_text(json.dumps(config_json))
+        rebuilt = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    ids = torch.randint(3, 96, (1, 24))
+    with torch.no_grad():
+        logits = rebuilt(ids).logits[0, -1]
     (GOLDEN / f"{file}.json").write_text(json.dumps({
         "config": config_json,
+        "ids": ids[0].tolist(),
+        "logits": [float(f"{value:.7g}") for value in logits.tolist()],  # of the last token
         "tensors": {name: {"shape": list(values.shape), "sha256": digest(values)} for name, values in sorted(expected.items())},
-    }, indent=1) + "\n")
+    }) + "\n")
     agree(path, network, expected)
 
 
