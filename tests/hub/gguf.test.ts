@@ -38,9 +38,9 @@ function directoryHandle(folder: string): FileSystemDirectoryHandle {
   const absent = (): never => {
     throw new DOMException("not here", "NotFoundError");
   };
-  const handle = {
+  const handle: Partial<FileSystemDirectoryHandle> = {
     kind: "directory", name: folder, getDirectoryHandle: async (): Promise<FileSystemDirectoryHandle> => absent(),
-    getFileHandle: async (name: string) => (name in files ? { getFile: async () => new File([files[name]], name) } : absent()),
+    getFileHandle: async (name: string) => (name in files ? ({ getFile: async () => new File([files[name]], name) } as FileSystemFileHandle) : absent()),
   };
   async function* entries(): AsyncGenerator<[string, FileSystemHandle]> {
     for (const name of Object.keys(files)) yield [name, { kind: "file" } as FileSystemHandle];
