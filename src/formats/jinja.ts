@@ -8,7 +8,7 @@ type Program = ReturnType<typeof parse>;
 type Node = NonNullable<Parameters<Interpreter["evaluate"]>[0]>;
 type Result = ReturnType<Interpreter["evaluate"]>;
 
-const maxSteps = 3_000_000;
+const maxSteps = 5_000_000;
 const maxText = 0x40_0000; // characters of one value
 const maxItems = 100_000;
 
@@ -62,7 +62,7 @@ export class BoundedInterpreter extends Interpreter {
     const known = this.#known.get(node);
     if (known !== undefined) return known;
     const result = this.#python(node, environment) ?? super.evaluate(node, environment);
-    this.#weigh(result);
+    if (!lookups.has(node.type)) this.#weigh(result);
     if (!this.#printed.has(node) || result.type === "UndefinedValue" || result.type === "StringValue") return result;
     return runtime(pythonText(result));
   }
@@ -89,7 +89,10 @@ export class BoundedInterpreter extends Interpreter {
     if (type === "For" && isNode(iterable)) {
       const { lhs } = fields(iterable);
       const source = iterable.type === "SelectExpression" && isNode(lhs) ? lhs : iterable;
-      const stand = this.#stand(source, listed(this.evaluate(source, environment)));
+      const items = listed(this.evaluate(source, environment));
+      this.#steps += stepsPerRound * (Array.isArray(items.value) ? items.value.length : 0);
+      if (this.#steps > maxSteps) throw new FormatError(`the chat template takes more than ${maxSteps} steps`);
+      const stand = this.#stand(source, items);
       return super.evaluate(changed(node, { iterable: source === iterable ? stand : changed(iterable, { lhs: stand }) }), environment);
     }
     if (type === "CallExpression" && isNode(callee) && Array.isArray(args)) {
@@ -144,6 +147,8 @@ export class BoundedInterpreter extends Interpreter {
 }
 
 const statements = new Set(["Set", "If", "For", "Macro", "CallStatement", "FilterStatement", "Break", "Continue", "Comment", "Program"]);
+const lookups = new Set(["Identifier", "MemberExpression"]); // these make nothing new
+const stepsPerRound = 60; // of a loop, whatever is in it
 const ownMethods = new Set(["strip", "lstrip", "rstrip", "replace", "removeprefix", "removesuffix"]);
 
 function callMethod(text: string, method: string, args: readonly Value[]): Result | null {
