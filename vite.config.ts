@@ -11,7 +11,7 @@ import manifest from "./package.json" with { type: "json" };
 const target = "es2022";
 
 /** Tasks, each a subpath of the library: `import { textToImage } from "kiln/text-to-image"`. */
-const tasks = ["text-to-image"];
+const tasks = ["text-to-image", "text-generation"];
 
 const builds: Record<string, UserConfig> = {
   site: {

@@ -28,9 +28,7 @@ export interface LanguageModelFiles {
 }
 
 /** How its weights lie on the GPU. */
-export interface WeightChoice {
-  readonly dtype: "f32" | "f16";
-}
+export type WeightChoice = Pick<WeightsOptions, "dtype" | "quantize">;
 
 /** A network, and the weights to stream into it. */
 export interface BuiltModel {

@@ -4,6 +4,7 @@ import type { KvCache } from "../nn/kv-cache.ts";
 import type { Sampler } from "../sampling/sampler.ts";
 import type { SampledToken } from "../sampling/token-log.ts";
 import { type Tensor, upload } from "../tensor/tensor.ts";
+import type { TextMark } from "./text-mark.ts";
 
 /** Prompt tokens at a time: between chunks a generation can be aborted, and no submit takes long. */
 const CHUNK = { hardware: 512, software: 64 };
@@ -23,6 +24,8 @@ export interface Decoding {
   readonly inFlight: number;
   /** Allowed tokens of the next choice, u32 [B, ceil(V / 32)]; owned by whoever gives it. */
   mask(): Tensor | undefined;
+  /** Marks the logits of each choice. */
+  readonly mark: TextMark | null;
   /** All tokens of the (only) text so far, for a context that slides on; null where it must not. */
   readonly history: (() => readonly number[]) | null;
   /** Throws where the run has been aborted or disposed of. */
@@ -64,14 +67,16 @@ export function forward(model: CausalLm, cache: KvCache, rows: readonly Int32Arr
  * way counts for nothing, and the cache is the caller's to truncate. Throws GpuError, and what `check` throws.
  */
 export async function* chosenTokens(decoding: Decoding, prompt: Tensor): AsyncGenerator<readonly SampledToken[], void, void> {
-  const { model, cache, sampler, maxContext, mostTokens, inFlight, mask, history, check, orAbort } = decoding;
+  const { model, cache, sampler, maxContext, mostTokens, inFlight, mask, mark, history, check, orAbort } = decoding;
   const under: Promise<readonly SampledToken[]>[] = [];
   let chosen = 0;
   let last: Tensor | null = null;
 
   const choose = (logits: () => Tensor) => {
     using scope = model.gpu.scope();
-    const token = scope.keep(sampler.next(logits(), mask()));
+    const own = logits();
+    const token = scope.keep(sampler.next(mark ? mark.apply(own) : own, mask()));
+    mark?.follow(token);
     last?.dispose();
     last = token;
     const reading = sampler.log.read(chosen, ++chosen).then(([row]) => row);

@@ -2,6 +2,7 @@
 import type { ChatTemplate } from "../formats/chat-template.ts";
 import type { GenerationTokenizer } from "../formats/generation-tokenizer.ts";
 import type { SamplingOptions } from "../sampling/options.ts";
+import type { WatermarkOptions } from "../sampling/watermark.ts";
 import type { ChatMessage, ResponseFormat, TextDefaults, TextGenerationOptions, TextInput } from "./text-generation-types.ts";
 
 export interface TextRequest {
@@ -16,7 +17,7 @@ export interface TextRequest {
   readonly format: Exclude<ResponseFormat, { readonly type: "text" }> | null;
   readonly slide: boolean;
   readonly lookupTokens: number;
-  readonly watermark: NonNullable<TextGenerationOptions["watermark"]>;
+  readonly watermark: WatermarkOptions | null;
   readonly returnLogits: boolean;
   readonly signal?: AbortSignal;
 }
@@ -49,18 +50,29 @@ export function readTextRequest(input: TextInput, options: TextGenerationOptions
   if (slide && prompts.length > 1) throw new RangeError('contextFull: "slide" is for one prompt at a time');
   const returnLogits = options.returnLogits ?? false;
   if (returnLogits && prompts.length > 1) throw new RangeError("returnLogits: for one prompt at a time");
+  const sampling = samplingOf(options, defaults);
+  const minNewTokens = count("minNewTokens", options.minNewTokens ?? defaults.minNewTokens, 0);
+  const format = formatOf(options.responseFormat);
+  const lookupTokens = options.promptLookup ? count("promptLookup.numTokens", options.promptLookup.numTokens, 1) : 0;
+  if (lookupTokens > 0) {
+    const { doSample, repetitionPenalty = 1, presencePenalty = 0, frequencyPenalty = 0, noRepeatNgramSize = 0 } = sampling;
+    const plain = !doSample && repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0 && noRepeatNgramSize === 0;
+    if (!plain || prompts.length > 1 || slide || format || minNewTokens > 0 || options.watermark) {
+      throw new RangeError("promptLookup: for one prompt at a time, greedy (doSample: false), without penalties, response format, minNewTokens, watermark or sliding context");
+    }
+  }
   return {
     texts,
     prompts,
-    sampling: samplingOf(options, defaults),
+    sampling,
     maxNewTokens,
-    minNewTokens: count("minNewTokens", options.minNewTokens ?? defaults.minNewTokens, 0),
+    minNewTokens,
     stopStrings: stopsOf(options.stopStrings ?? []),
     returnFullText: options.returnFullText ?? false,
-    format: formatOf(options.responseFormat),
+    format,
     slide,
-    lookupTokens: options.promptLookup ? count("promptLookup.numTokens", options.promptLookup.numTokens, 1) : 0,
-    watermark: options.watermark ?? false,
+    lookupTokens,
+    watermark: options.watermark ?? null,
     returnLogits,
     signal: options.signal,
   };

@@ -8,9 +8,11 @@ import { read, type Tensor } from "../tensor/tensor.ts";
 import { ChoiceMasks, grammarOf } from "./choice-masks.ts";
 import type { LanguageModelFiles } from "./language-model.ts";
 import { chosenTokens, forward, IN_FLIGHT, prefill } from "./text-generation-decode.ts";
+import { type GuessCount, lookedUpTokens } from "./text-generation-lookup.ts";
 import { TextOutput } from "./text-generation-output.ts";
 import type { TextRequest } from "./text-generation-request.ts";
 import type { ChosenLogProb, FinishReason, GeneratedText, TextGenerationResult, TextPiece, TextUsage, TokenLogProb } from "./text-generation-types.ts";
+import { TextMark } from "./text-mark.ts";
 import { orAborted } from "./turns.ts";
 
 /** Keys and values of the last conversation, and the tokens they belong to. */
@@ -56,6 +58,8 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
   const clock = new Clock();
   const sampler = new Sampler(model.gpu, { vocabSize: model.vocabSize, batch, ...sampling });
   const masks = new ChoiceMasks(masked, request, grammar);
+  const mark = request.watermark && new TextMark(model.gpu, request.watermark, prompts);
+  const guesses: GuessCount = { guessed: 0, accepted: 0 };
   let held: KvCache | null = null;
   let prompt: Tensor | null = null;
   let logits: TextGenerationResult["logits"];
@@ -67,9 +71,11 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
       if (request.returnLogits) logits = await orAbort(promptLogits(model, cache, prompts[0]));
       sampler.begin(prompts);
       prompt = await prefill({ model, cache, check, orAbort }, padded(prompts, cached));
-      const history = request.slide ? () => [...prompts[0], ...outputs[0].tokens] : null;
-      const mask = () => masks.next();
-      const tokens = chosenTokens({ model, cache, sampler, maxContext, mostTokens: maxNewTokens, inFlight: masks.each ? 1 : IN_FLIGHT, mask, history, check, orAbort }, prompt);
+      const history = () => [...prompts[0], ...outputs[0].tokens];
+      const decoding = { model, cache, sampler, maxContext, mostTokens: maxNewTokens, check, orAbort };
+      const tokens = request.lookupTokens > 0
+        ? lookedUpTokens({ ...decoding, history, numTokens: request.lookupTokens, count: guesses }, prompt)
+        : chosenTokens({ ...decoding, history: request.slide ? history : null, inFlight: masks.each ? 1 : IN_FLIGHT, mask: () => masks.next(), mark }, prompt);
       for await (const row of tokens) {
         clock.read();
         for (const [index, chosen] of row.entries()) {
@@ -99,11 +105,12 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
       finishReason: finishReason as FinishReason,
       ...(sampling.topLogProbs !== undefined && { logProbs: logProbs[index] }),
     }));
-    return { ...sequences[0], sequences, seed: sampling.seed, warnings: [], usage: usageOf(sequences, cached, clock), ...(logits && { logits }) };
+    return { ...sequences[0], sequences, seed: sampling.seed, warnings: [], usage: { ...usageOf(sequences, cached, clock), ...(request.lookupTokens > 0 && { guessedTokens: guesses.guessed, acceptedTokens: guesses.accepted }) }, ...(logits && { logits }) };
   } finally {
     prompt?.dispose();
     sampler.dispose();
     masks.dispose();
+    mark?.dispose();
     if (held) endCache(run, held, outputs[0].tokens);
   }
 }

@@ -1,11 +1,13 @@
 // What text generation takes and gives: plain data that crosses a worker's boundary unchanged.
 import type { ChatMessage } from "../formats/chat-template.ts";
 import type { SamplingOptions } from "../sampling/options.ts";
+import type { WatermarkOptions } from "../sampling/watermark.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Generation, MemoryPlan, ModelCard, PipelineOptions } from "./types.ts";
 
 export type { ChatMessage } from "../formats/chat-template.ts";
 export type { SamplingOptions } from "../sampling/options.ts";
+export type { WatermarkOptions } from "../sampling/watermark.ts";
 
 /** A text to continue, several of them at once, or a conversation to answer. */
 export type TextInput = string | readonly string[] | readonly ChatMessage[];
@@ -32,8 +34,8 @@ export interface TextGenerationOptions extends SamplingOptions {
   readonly contextFull?: "error" | "slide";
   /** Guess tokens from repetitions in the text so far and check several at once: the same greedy text, sooner. */
   readonly promptLookup?: { readonly numTokens: number };
-  /** Mark the text with a green list (arXiv 2301.10226), recognised by `inspectText`. */
-  readonly watermark?: boolean | { readonly key?: number; readonly gamma?: number; readonly delta?: number };
+  /** Mark the text with the green list of a key (arXiv 2301.10226), by which it is recognised. */
+  readonly watermark?: WatermarkOptions;
   /** Go on with the last message instead of answering it; for conversations. */
   readonly continueFinalMessage?: boolean;
   /** Functions that the template tells the model of; for conversations. */

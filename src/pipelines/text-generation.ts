@@ -1,4 +1,5 @@
 // Text generation with a language model: a text or a conversation in, its continuation out piece by piece.
+import type { CausalLm } from "../architectures/causal-lm.ts";
 import { DEFAULT_LIMITS, Gpu, type Limits } from "../gpu/gpu.ts";
 import { type GpuLease, leaseGpu } from "../gpu/shared.ts";
 import type { ModelFolder } from "../hub/folder.ts";
@@ -55,7 +56,7 @@ async function openTextGeneration(location: ModelLocation, options: TextLoadOpti
   const folder = await openModel(location, { baseUrl, hubUrl, revision, cache, signal, onProgress: report });
   const [files, card] = await Promise.all([openLanguageModel(folder, { signal }), readModelCard(folder)]);
   const blueprint = buildLanguageModel(new Gpu(null, BOUNDLESS, { f16: true, subgroups: false, timestamps: false }), files, { dtype: "f32" }); // says what does not fit before a GPU is asked for
-  return new TextGeneration(folder, files, Math.min(options.maxContext ?? Infinity, blueprint.model.maxPositions), card, options);
+  return new TextGeneration(folder, files, blueprint.model, card, options);
 }
 
 class TextGeneration {
@@ -63,15 +64,19 @@ class TextGeneration {
   #info: TextModelInfo | null = null;
   readonly #end = new AbortController();
   readonly #turns = new Turns();
+  /** Tokens that a context may hold. */
+  readonly maxContext: number;
   readonly #running = new Set<AsyncGenerator<TextPiece, TextGenerationResult, void>>();
 
   constructor(
     readonly folder: ModelFolder,
     readonly files: LanguageModelFiles,
-    readonly maxContext: number,
+    readonly blueprint: Pick<CausalLm, "vocabSize" | "maxPositions">,
     readonly card: ModelCard | null,
     readonly options: TextLoadOptions,
-  ) {}
+  ) {
+    this.maxContext = Math.min(options.maxContext ?? Infinity, blueprint.maxPositions);
+  }
 
   get info(): TextModelInfo {
     if (!this.#info) throw new Error("text-generation: not loaded");
@@ -98,7 +103,7 @@ class TextGeneration {
 
   /** The same for a device of these limits. */
   planOn(gpu: Gpu, dtype: "f32" | "f16", size: TextPlanSize): MemoryPlan {
-    return this.#rehearse(gpu, { dtype }, size).plan;
+    return this.#rehearse(gpu, { dtype, quantize: this.#quantize }, size).plan;
   }
 
   /** Runs when its turn has come; see runText. */
@@ -184,13 +189,18 @@ class TextGeneration {
 
   #choice(gpu: Gpu): WeightChoice {
     const { dtype = "auto" } = this.options;
-    return { dtype: dtype === "auto" && WIDE.test(this.files.architecture) ? "f32" : chooseDtype(gpu, dtype) };
+    return { quantize: this.#quantize, dtype: dtype === "auto" && WIDE.test(this.files.architecture) ? "f32" : chooseDtype(gpu, dtype) };
+  }
+
+  get #quantize(): WeightChoice["quantize"] {
+    const { quantize = "none" } = this.options;
+    return quantize === "none" ? undefined : quantize;
   }
 
   #describe(gpu: Gpu, { dtype }: WeightChoice, memory: MemoryPlan): TextModelInfo {
-    const { folder, files, maxContext, card } = this;
-    const { architecture, tokenizer, hasTemplate: chat, defaults } = files;
-    return { id: folder.id, revision: folder.revision, architecture, dtype, adapter: gpu.adapterName, vocabSize: tokenizer.vocabSize, maxContext, chat, defaults, memory, card };
+    const { folder: { id, revision }, files, blueprint: { vocabSize }, maxContext, card } = this;
+    const { architecture, hasTemplate: chat, defaults } = files;
+    return { id, revision, architecture, dtype, adapter: gpu.adapterName, vocabSize, maxContext, chat, defaults, memory, card };
   }
 
   /** The work of a generation on a planner: what it would hold, which kernels it needs. */

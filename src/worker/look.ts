@@ -3,10 +3,13 @@ import { listCached } from "../hub/cache.ts";
 import type { ModelFolder } from "../hub/folder.ts";
 import { openModel } from "../hub/open.ts";
 import { readModelCard } from "../pipelines/model-card.ts";
+import type { Task } from "../pipelines/tasks.ts";
 import type { ModelCard } from "../pipelines/types.ts";
 import type { ModelPlace, PlainPipelineOptions } from "./service.ts";
 
 export interface FirstLook {
+  /** What the model is for, as its folder tells. */
+  readonly task: Task;
   readonly card: ModelCard | null;
   /** Bytes of its weights; null where the folder does not tell. */
   readonly bytes: number | null;
@@ -14,17 +17,20 @@ export interface FirstLook {
   readonly cached: boolean;
 }
 
-const parts = ["text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"];
+const pictureParts = ["text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"];
 
 /** Asks only for headers and the card. Throws HubError where there is no model. */
 export async function lookAt(place: ModelPlace, options: PlainPipelineOptions): Promise<FirstLook> {
   const folder = await openModel(place, options);
-  const [card, bytes, kept] = await Promise.all([readModelCard(folder), sizeOf(folder), listCached().catch(() => [])]);
+  const gguf = (await folder.ggufPath?.()) ?? null;
+  const task = gguf === null && (await folder.has("model_index.json")) ? "text-to-image" : "text-generation";
+  const parts = gguf !== null ? [gguf] : task === "text-generation" ? ["model.safetensors"] : pictureParts;
+  const [card, bytes, kept] = await Promise.all([readModelCard(folder), sizeOf(folder, parts), listCached().catch(() => [])]);
   const held = kept.find(({ id }) => id === folder.id)?.bytes ?? 0;
-  return { card, bytes, cached: bytes !== null && held >= bytes };
+  return { task, card, bytes, cached: bytes !== null && held >= bytes };
 }
 
-async function sizeOf(folder: ModelFolder): Promise<number | null> {
+async function sizeOf(folder: ModelFolder, parts: readonly string[]): Promise<number | null> {
   const sizes = await Promise.all(parts.map((path) => partSize(folder, path)));
   return sizes.reduce((sum, size) => (sum === null || size === null ? null : sum + size), 0);
 }

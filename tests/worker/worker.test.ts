@@ -20,7 +20,7 @@ function connect(script: FakeScript = {}) {
   ports.push(port1, port2);
   const { load, log } = fakeLoader(script);
   const text = fakeTextLoader();
-  expose(new PipelineService({ "text-to-image": load, "text-generation": text.load }, async () => ({ adapter: "a scripted one" }), async (place) => ({ card: null, bytes: String(place).length, cached: false })), port1);
+  expose(new PipelineService({ "text-to-image": load, "text-generation": text.load }, async () => ({ adapter: "a scripted one" }), async (place) => ({ task: "text-to-image", card: null, bytes: String(place).length, cached: false })), port1);
   port2.start();
   return { link: new WorkerLink(port2), log, textLog: text.log };
 }
@@ -39,7 +39,7 @@ test("loading reports progress in order and gives the model's description", asyn
 
 test("a first look, and whether there is WebGPU, without loading", async () => {
   const { link, log } = connect();
-  expect(await lookThrough(link, new URL("https://example.org/a/"))).toEqual({ card: null, bytes: 22, cached: false });
+  expect(await lookThrough(link, new URL("https://example.org/a/"))).toEqual({ task: "text-to-image", card: null, bytes: 22, cached: false });
   expect(await link.call((service) => service.support())).toBe("a scripted one");
   expect(log.loads).toBe(0);
 });
@@ -108,7 +108,7 @@ test("pixels move over: the sender's buffers are gone", async () => {
     };
     return Object.assign(spied, { model: pipe.model, plan: pipe.plan, dispose: pipe.dispose });
   };
-  expose(new PipelineService({ "text-to-image": spying, "text-generation": fakeTextLoader().load }, async () => ({ adapter: "" }), async () => ({ card: null, bytes: null, cached: false })), port1);
+  expose(new PipelineService({ "text-to-image": spying, "text-generation": fakeTextLoader().load }, async () => ({ adapter: "" }), async () => ({ task: "text-to-image", card: null, bytes: null, cached: false })), port1);
   port2.start();
   const pipe = await loadThrough(new WorkerLink(port2), "text-to-image", "emoji");
   const { images } = await pipe("red apple", { numInferenceSteps: 1 });

@@ -26,7 +26,7 @@ const engine: Engine = {
     if (state === "unsupported") throw new GpuError("no-webgpu", "This browser has no WebGPU");
     return fakeModel.adapter;
   },
-  look: async () => ({ card: fakeModel.card, bytes: 38_400_000, cached: asked.has("cached") }),
+  look: async () => ({ task: "text-to-image", card: fakeModel.card, bytes: 38_400_000, cached: asked.has("cached") }),
   load(place, options) {
     window.loads.push(JSON.stringify({ place, hubUrl: options.hubUrl }));
     return load(place, options);
