@@ -12,6 +12,7 @@ export interface Contender {
 /** Milliseconds an operation. */
 export interface Timing {
   readonly name: string;
+  readonly best: number;
   readonly median: number;
   readonly p90: number;
 }
@@ -36,7 +37,7 @@ export async function measure(contenders: readonly Contender[], { warmUps = 3, r
   }
   return contenders.map(({ name }, i) => {
     const sorted = times[i].sort((a, b) => a - b);
-    return { name, median: sorted[Math.floor(sorted.length / 2)], p90: sorted[Math.floor(sorted.length * 0.9)] };
+    return { name, best: sorted[0], median: sorted[Math.floor(sorted.length / 2)], p90: sorted[Math.floor(sorted.length * 0.9)] };
   });
 }
 
