@@ -17,7 +17,7 @@ afterAll(() => gpu.destroy());
 
 const folder = new URL("../reference/golden/gguf/", import.meta.url);
 
-test.each(["llama", "llama-linear", "mistral", "smollm3", "qwen2", "qwen3", "phi3", "phi3-long", "gemma2", "gemma3", "olmo2", "gpt2"])("%s", async (name) => {
+test.each(["llama", "llama-linear", "mistral", "mixtral", "smollm3", "qwen2", "qwen3", "qwen3moe", "phi3", "phi3-long", "gemma2", "gemma3", "olmo2", "gpt2"])("%s", async (name) => {
   const { config, checkpoint } = await modelOfGguf(await openGguf(bytesSource(name, new Uint8Array(readFileSync(new URL(`${name}.gguf`, folder))))));
   const golden = JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")) as { ids: number[]; logits: number[] };
   const builder = await causalLmOf(config);
