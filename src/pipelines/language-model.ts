@@ -3,6 +3,7 @@ import { type CausalLm, type CausalLmBuilder, causalLmOf } from "../architecture
 import { ChatTemplate, pickChatTemplate } from "../formats/chat-template.ts";
 import { type GenerationTokenizer, loadGenerationTokenizer } from "../formats/generation-tokenizer.ts";
 import { isObject, type JsonObject } from "../formats/json.ts";
+import { packedLayoutOf, unpackWeights } from "../formats/packed-weights.ts";
 import type { TensorFile } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { openCheckpoint } from "../hub/checkpoint.ts";
@@ -61,17 +62,19 @@ async function openGguf(folder: ModelFolder, options: { signal?: AbortSignal }):
 }
 
 async function openFolder(folder: ModelFolder, { signal }: { signal?: AbortSignal }): Promise<LanguageModelFiles> {
-  const config = await folder.json("config.json");
-  if (config === null) throw new HubError(`${folder.id}: there is no config.json: a model's folder as transformers writes it expected`);
-  if (!isObject(config)) throw new ConfigError(`${folder.id}: config.json is no JSON object`);
+  const stated = await folder.json("config.json");
+  if (stated === null) throw new HubError(`${folder.id}: there is no config.json: a model's folder as transformers writes it expected`);
+  if (!isObject(stated)) throw new ConfigError(`${folder.id}: config.json is no JSON object`);
+  const { config, layout } = packedLayoutOf(stated);
   const [builder, tokenizer, generationConfig, jinja, tokenizerConfig] = await Promise.all([
     causalLmOf(config), loadGenerationTokenizer(folder), folder.json("generation_config.json"), folder.text("chat_template.jinja"), folder.json("tokenizer_config.json"),
   ]);
+  const checkpoint = await openCheckpoint(folder, "", "model", { signal });
   const source = (tools: boolean) => pickChatTemplate(jinja, isObject(tokenizerConfig) ? tokenizerConfig : null, { tools });
   return {
     architecture: String(config.model_type),
     builder,
-    checkpoint: await openCheckpoint(folder, "", "model", { signal }),
+    checkpoint: layout ? unpackWeights(checkpoint, layout) : checkpoint,
     naming: builder.names,
     tokenizer,
     ...templates(source, tokenizer),
