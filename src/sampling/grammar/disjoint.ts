@@ -1,8 +1,8 @@
 // Whether it can be read off two schemas that no value fits both: what `oneOf` needs to be a plain choice.
 import { isObject, type JsonObject } from "../../formats/json.ts";
-import { canonical, declaredTypes, listOf, resolve, type Schema, schemaOf, typeNames, valuesOf } from "./schema.ts";
+import { canonical, declaredTypes, listOf, requiredOf, resolve, type Schema, schemaOf, typeNames, valuesOf } from "./schema.ts";
 
-const deepest = 16; // references and alternatives that are followed
+const deepest = 8; // references and alternatives that are followed
 
 /** False where it cannot be told. Both schemas belong to `document`. */
 export function disjoint(document: unknown, a: Schema, b: Schema, depth = 0): boolean {
@@ -33,6 +33,6 @@ export function disjoint(document: unknown, a: Schema, b: Schema, depth = 0): bo
 function toldApart(a: JsonObject, b: JsonObject, apart: (x: Schema, y: Schema) => boolean): boolean {
   const [left, right] = [a.properties, b.properties];
   if (!isObject(left) || !isObject(right)) return false;
-  const required = [a, b].flatMap((schema) => listOf(schema.required ?? [], "required").map(String));
+  const required = [a, b].flatMap((schema) => requiredOf(schema, "oneOf"));
   return required.some((name) => Object.hasOwn(left, name) && Object.hasOwn(right, name) && apart(schemaOf(left[name], name), schemaOf(right[name], name)));
 }

@@ -7,7 +7,7 @@ import { GrammarError } from "./errors.ts";
 import { Grammar } from "./grammar.ts";
 import { emitBounded, emitInteger, emitNumber } from "./json-numbers.ts";
 import { characterRule, emitOtherName, emitPattern, emitString, formatPattern } from "./json-strings.ts";
-import { checkKeywords, countOf, expectOrder, type JsonType, listOf, pointerPart, resolve, schemaOf, type Schema, typesOf, valuesOf } from "./schema.ts";
+import { checkKeywords, countOf, expectOrder, type JsonType, listOf, pointerPart, requiredOf, resolve, schemaOf, type Schema, typesOf, valuesOf } from "./schema.ts";
 import type { GrammarVocabulary } from "./trie.ts";
 
 export interface JsonSchemaOptions {
@@ -111,9 +111,9 @@ class SchemaCompiler {
     for (const keyword of ["minLength", "maxLength", ...(pattern === undefined ? [] : ["format"])]) {
       if (schema[keyword] !== undefined) throw new GrammarError(`${place}: keyword "${keyword}" beside "${pattern === undefined ? "format" : "pattern"}" is not supported; say it in a pattern`);
     }
-    if (pattern === undefined) return emitPattern(this.builder, from, formatPattern(String(format), place));
-    if (typeof pattern !== "string") throw new GrammarError(`${place}: "pattern" is no string`);
-    return emitPattern(this.builder, from, pattern);
+    const expression = pattern ?? formatPattern(format, place);
+    if (typeof expression !== "string") throw new GrammarError(`${place}: "pattern" is no string`);
+    return emitPattern(this.builder, from, expression);
   }
 
   #array(from: number, schema: JsonObject, place: string): number {
@@ -142,7 +142,7 @@ class SchemaCompiler {
     if (schema.properties !== undefined && !isObject(schema.properties)) throw new GrammarError(`${place}: "properties" is no object`);
     const properties = Object.entries(schema.properties ?? {});
     const extra = schemaOf(schema.additionalProperties ?? schema.properties === undefined, `${place}/additionalProperties`);
-    const required = new Set(listOf(schema.required ?? [], `${place}/required`).map(String));
+    const required = new Set(requiredOf(schema, place));
     const named = new Set(properties.map(([name]) => name));
     const unnamed = [...required].filter((name) => !named.has(name));
     const members = [

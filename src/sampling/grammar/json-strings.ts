@@ -73,8 +73,8 @@ const formats: Readonly<Record<string, string>> = {
 };
 
 /** The pattern of a format. Throws GrammarError for formats that are not supported. */
-export function formatPattern(format: string, place: string): string {
-  if (Object.hasOwn(formats, format)) return `^${formats[format]}$`;
+export function formatPattern(format: unknown, place: string): string {
+  if (typeof format === "string" && Object.hasOwn(formats, format)) return `^${formats[format]}$`;
   throw new GrammarError(`${place}: format ${JSON.stringify(format)} is not supported; there are ${Object.keys(formats).join(", ")}`);
 }
 

@@ -117,6 +117,13 @@ export function listOf(value: unknown, place: string): readonly unknown[] {
   throw new GrammarError(`${place}: a list expected`);
 }
 
+/** The names in `required`. */
+export function requiredOf({ required = [] }: JsonObject, place: string): readonly string[] {
+  const names = listOf(required, `${place}/required`);
+  if (names.every((name) => typeof name === "string")) return names;
+  throw new GrammarError(`${place}: "required" is no list of names`);
+}
+
 export function countOf(schema: JsonObject, keyword: string, fallback: number, place: string): number {
   const value = schema[keyword] ?? fallback;
   if (typeof value === "number" && value >= 0 && (Number.isInteger(value) || value === Infinity)) return value;

@@ -1,6 +1,7 @@
 // JSON schemas as grammars: whatever tokens are drawn, the text parses and fits its schema; what is not supported is named.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { GrammarError } from "../../../src/sampling/grammar/errors.ts";
 import { compileJsonSchema } from "../../../src/sampling/grammar/json-schema.ts";
 import { lcg } from "../../kernels/values.ts";
 import { type TestSchema, validates } from "./validate.ts";
@@ -130,6 +131,25 @@ describe("a compiled JSON schema", () => {
     [{ type: "array", minItems: 3e6 }, "ask for smaller counts"],
   ])("refuses %j by name", (schema, message) => {
     expect(() => compileJsonSchema(schema, bytesVocabulary)).toThrow(message);
+  });
+
+  it("compiles anything, or refuses it by a GrammarError", () => {
+    const keys = fc.constantFrom("type", "enum", "const", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "anyOf", "oneOf", "allOf", "$ref", "$defs", "pattern", "format", "minLength", "maxLength", "minimum", "exclusiveMaximum", "title", "a");
+    const leaves = fc.oneof(fc.constantFrom<unknown>("#", "#/$defs/a", "#/anyOf/0", "string", "integer", "object", "array", "a*", "(b|", "date", -1, 2, 0.5, 1e300, true, false, null), fc.constant(["object", "null"]), fc.constant(["a"]));
+    const { schema: anything } = fc.letrec<{ schema: unknown }>((tie) => ({ schema: fc.oneof({ depthSize: "medium" }, leaves, fc.array(tie("schema"), { maxLength: 3 }), fc.dictionary(keys, tie("schema"), { maxKeys: 3 })) }));
+    let compiled = 0;
+    fc.assert(
+      fc.property(fc.dictionary(keys, anything, { maxKeys: 3 }), (schema) => {
+        try {
+          JSON.parse(spell(compileJsonSchema(schema, bytesVocabulary), bytesVocabulary, lcg(1), 20).text);
+          compiled++;
+        } catch (error) {
+          expect(error).toBeInstanceOf(GrammarError);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(compiled).toBeGreaterThan(20);
   });
 
   it("needs an end token, and tokens for what it must spell", () => {
