@@ -13,6 +13,7 @@ export { HubError } from "./hub/errors.ts";
 export type { ModelLocation } from "./hub/open.ts";
 export { ConfigError } from "./nn/config.ts";
 export { CheckpointError } from "./nn/weights.ts";
+export { GrammarError } from "./sampling/grammar/errors.ts";
 export type * from "./pipelines/chat-types.ts";
 export type * from "./pipelines/tasks.ts";
 export type * from "./pipelines/text-generation-types.ts";

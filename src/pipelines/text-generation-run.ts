@@ -61,6 +61,7 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
   const mark = request.watermark && new TextMark(model.gpu, request.watermark, prompts);
   const guesses: GuessCount = { guessed: 0, accepted: 0 };
   let held: KvCache | null = null;
+  let sound = true;
   let prompt: Tensor | null = null;
   let logits: TextGenerationResult["logits"];
   try {
@@ -81,7 +82,10 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
         for (const [index, chosen] of row.entries()) {
           const output = outputs[index];
           if (output.finishReason) continue;
-          if (chosen.fault) throw new CheckpointError(FAULTS[chosen.fault]);
+          if (chosen.fault) {
+            sound = false;
+            throw new CheckpointError(FAULTS[chosen.fault]);
+          }
           let text = output.push(chosen.token);
           if (!output.finishReason && masks.take(index, chosen.token)) text += output.end("stop");
           const more = sampling.topLogProbs === undefined ? undefined : [describe(chosen, files)];
@@ -111,7 +115,8 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
     sampler.dispose();
     masks.dispose();
     mark?.dispose();
-    if (held) endCache(run, held, outputs[0].tokens);
+    if (held && sound) endCache(run, held, outputs[0].tokens);
+    else held?.dispose();
   }
 }
 
