@@ -30,7 +30,10 @@ interface Reading {
 const networks: Readonly<Record<string, (reading: Reading) => JsonObject>> = {
   llama: (reading) => {
     const experts = reading.fields.number(reading.key("expert_count")) ?? 0;
-    return experts > 0 ? mixtral(reading, experts) : { ...decoder("llama", "LlamaForCausalLM", reading), ...biases(reading), ...llamaRope(reading) };
+    const window = reading.fields.number(reading.key("attention.sliding_window")) ?? 0;
+    if (experts > 0) return mixtral(reading, experts, window);
+    if (window > 0) return { ...decoder("mistral", "MistralForCausalLM", reading), ...llamaRope(reading), sliding_window: window };
+    return { ...decoder("llama", "LlamaForCausalLM", reading), ...biases(reading), ...llamaRope(reading) };
   },
   smollm3: (reading) => {
     const layers = reading.shared.num_hidden_layers;
@@ -47,6 +50,8 @@ const networks: Readonly<Record<string, (reading: Reading) => JsonObject>> = {
     const { fields, key } = reading;
     fields.expect(key("expert_shared_count"), 0);
     fields.expect(key("expert_weights_scale"), 1, 0);
+    fields.expect(key("expert_weights_norm"), true);
+    fields.expect(key("expert_gating_func"), 1); // softmax
     return {
       ...decoder("qwen3_moe", "Qwen3MoeForCausalLM", reading), ...rope(reading), attention_bias: reading.facts.hasAttentionBias, use_sliding_window: false,
       num_experts: fields.count(key("expert_count")), num_experts_per_tok: fields.count(key("expert_used_count")),
@@ -156,11 +161,11 @@ function gemma(modelType: string, className: string, reading: Reading, largest: 
   };
 }
 
-function mixtral(reading: Reading, experts: number): JsonObject {
+function mixtral(reading: Reading, experts: number, window: number): JsonObject {
   const { fields, key } = reading;
   return {
     ...decoder("mixtral", "MixtralForCausalLM", reading), ...llamaRope(reading),
-    num_local_experts: experts, num_experts_per_tok: fields.count(key("expert_used_count")), sliding_window: null,
+    num_local_experts: experts, num_experts_per_tok: fields.count(key("expert_used_count")), sliding_window: window > 0 ? window : null,
   };
 }
 
@@ -198,11 +203,12 @@ function rope({ fields, facts, key }: Reading, dimensions?: number, base = 10_00
   }
   if (type === "yarn") {
     fields.expect(key("rope.scaling.yarn_ext_factor"), 1);
-    fields.expect(key("rope.scaling.yarn_attn_factor"), 1);
+    fields.expect(key("rope.scaling.attn_factor"), 1);
     fields.expect(key("rope.scaling.yarn_log_multiplier"), 0);
     const beta_fast = fields.number(key("rope.scaling.yarn_beta_fast")) ?? 32;
     const beta_slow = fields.number(key("rope.scaling.yarn_beta_slow")) ?? 1;
-    const rope_scaling = { rope_type: "yarn", factor, beta_fast, beta_slow, ...(original === null ? {} : { original_max_position_embeddings: original }) };
+    const factorOfScores = fields.number(key("rope.scaling.yarn_attn_factor"));
+    const rope_scaling = { rope_type: "yarn", factor, beta_fast, beta_slow, ...(original === null ? {} : { original_max_position_embeddings: original }), ...(factorOfScores === null ? {} : { attention_factor: factorOfScores }) };
     return { rope_theta, rope_scaling: factor === 1 ? null : rope_scaling };
   }
   if (type !== "linear" && type !== "none") throw new FormatError(`${fields.name}: metadata "${key("rope.scaling.type")}" is ${JSON.stringify(type.slice(0, 64))}, which is not supported`);

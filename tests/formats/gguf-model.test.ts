@@ -108,6 +108,36 @@ test("f32 settings come back as their shortest decimals, lists of equal values a
   expect(generationConfig).toEqual({ do_sample: true, temperature: 0.7, top_k: 20 });
 });
 
+test("YaRN, a window, and a list of layers that see one", async () => {
+  const yarn = await model({
+    "llama.rope.scaling.type": string("yarn"), "llama.rope.scaling.factor": float(4), "llama.rope.scaling.original_context_length": uint(8),
+    "llama.rope.scaling.yarn_attn_factor": float(1.1), "llama.attention.sliding_window": uint(5),
+  });
+  expect(yarn.config).toMatchObject({
+    model_type: "mistral", architectures: ["MistralForCausalLM"], sliding_window: 5,
+    rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 8, beta_fast: 32, beta_slow: 1, attention_factor: 1.1 },
+  });
+  const gemma = Object.fromEntries([...small].map(([key, value]) => [key.replace("llama.", "gemma3."), value]));
+  const layers = { ...gemma, "general.architecture": string("gemma3"), "gemma3.block_count": uint(3), "gemma3.attention.sliding_window": uint(4) };
+  const types = async (pattern: Value | null): Promise<unknown> => (await model({ ...layers, "gemma3.attention.sliding_window_pattern": pattern })).config.layer_types;
+  const [sliding, full] = ["sliding_attention", "full_attention"];
+  expect(await types(null)).toEqual([sliding, sliding, sliding]); // every sixth sees all
+  expect(await types(uint(2))).toEqual([sliding, full, sliding]);
+  expect(await types(array(7, [Uint8Array.of(0), Uint8Array.of(1), Uint8Array.of(0)]))).toEqual([full, sliding, full]);
+  await expect(types(array(7, [Uint8Array.of(0)]))).rejects.toThrow("has no value for each of 3 layers");
+});
+
+test("factors of RoPE that are not Llama 3.1's are kept as a list", async () => {
+  const metadata = [...small, ["llama.rope.freq_base", float(500_000)]] as const;
+  const tensors = [{ name: "token_embd.weight", dimensions: [32, 4], type: 0, offset: 0 }, { name: "rope_freqs.weight", dimensions: [8], type: 0, offset: 512 }];
+  const bytes = gguf({ metadata, tensors, data: 544 });
+  const factors = [1, 1, 2, 2, 3, 3, 4, 4];
+  bytes.set(new Uint8Array(Float32Array.from(factors).buffer), bytes.length - 32);
+  const { config, checkpoint } = await openModel(bytes);
+  expect(config.rope_scaling).toEqual({ rope_type: "longrope", long_factor: factors, short_factor: factors, attention_factor: 1, original_max_position_embeddings: 16 });
+  expect([...checkpoint.tensors.keys()]).toEqual(["model.embed_tokens.weight"]);
+});
+
 test.each<[string, () => Promise<unknown>, string]>([
   ["no architecture", () => model({ "general.architecture": null }), '"general.architecture" is missing'],
   ["an architecture that is not here", () => model({ "general.architecture": string("mamba") }), 'architecture "mamba" is not supported, only llama, '],
