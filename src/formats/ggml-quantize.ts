@@ -7,71 +7,101 @@ import { ggmlBlocks } from "./ggml-blocks.ts";
 const BLOCK = 32;
 const REFINEMENTS = 3;
 
-/** Blocks as GGML stores them. Throws FormatError for a part of a block, or for NaN and infinity, which blocks cannot hold. */
+/** Blocks as GGML stores them. Throws FormatError for a part of a block, or for what f16 scales cannot hold: NaN, infinity, weights past 65504. */
 export function quantizeBlocks(type: "Q8_0" | "Q4_1", values: Float32Array): Uint8Array<ArrayBuffer> {
   if (values.length % BLOCK !== 0) throw new FormatError(`${values.length} values are no whole number of blocks of ${BLOCK}`);
-  const { bytes: blockBytes } = ggmlBlocks[type];
-  const bytes = new Uint8Array((values.length / BLOCK) * blockBytes);
-  const view = new DataView(bytes.buffer);
-  const put = type === "Q8_0" ? putQ8 : putQ4;
-  for (let i = 0; i < values.length / BLOCK; i++) put(view, i * blockBytes, values, i * BLOCK);
+  const blocks = values.length / BLOCK;
+  const bytes = new Uint8Array(blocks * ggmlBlocks[type].bytes);
+  const wished = type === "Q8_0" ? largestScales(values, blocks) : fittedLines(values, blocks);
+  const halves = float32ToFloat16(wished);
+  const stored = float16ToFloat32(halves);
+  const bad = stored.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new FormatError(`a scale of ${wished[bad]} does not fit a block of ${type}: weights that are NaN, infinite or too large; load the model without quantize`);
+  if (type === "Q8_0") putQ8(bytes, values, halves, stored);
+  else putQ4(bytes, values, halves, stored);
   return bytes;
 }
 
-/** f16 scale, 32 signed bytes. */
-function putQ8(out: DataView, at: number, values: Float32Array, start: number): void {
-  let [largest, total] = [0, 0];
-  for (let i = 0; i < BLOCK; i++) {
-    const value = values[start + i];
-    if (Math.abs(value) > largest) largest = Math.abs(value);
-    total += value;
+/** The largest magnitude over 127 of each block; NaN where a value is no number. */
+function largestScales(values: Float32Array, blocks: number): Float32Array {
+  const scales = new Float32Array(blocks);
+  for (let block = 0; block < blocks; block++) {
+    let largest = 0;
+    let total = 0;
+    for (let i = block * BLOCK; i < (block + 1) * BLOCK; i++) {
+      const size = Math.abs(values[i]);
+      if (size > largest) largest = size;
+      total += size;
+    }
+    scales[block] = largest / 127 + 0 * total;
   }
-  const scale = putHalf(out, at, largest / 127 + 0 * total); // NaN where a value is no number
-  for (let i = 0; i < BLOCK; i++) out.setInt8(at + 2 + i, scale ? Math.max(-127, Math.min(127, Math.round(values[start + i] / scale))) : 0);
+  return scales;
 }
 
-const codes = new Uint8Array(BLOCK);
+/** f16 scale, 32 signed bytes. */
+function putQ8(bytes: Uint8Array, values: Float32Array, halves: Uint16Array, scales: Float32Array): void {
+  for (let block = 0, at = 0; block < scales.length; block++, at += ggmlBlocks.Q8_0.bytes) {
+    bytes[at] = halves[block] & 255;
+    bytes[at + 1] = halves[block] >> 8;
+    const inverse = scales[block] > 0 ? 1 / scales[block] : 0;
+    for (let i = 0; i < BLOCK; i++) bytes[at + 2 + i] = Math.max(-127, Math.min(127, Math.floor(values[block * BLOCK + i] * inverse + 0.5)));
+  }
+}
+
+/** Scale and minimum of each block, by turns from the codes and the codes from them; NaN where a value is no number. */
+function fittedLines(values: Float32Array, blocks: number): Float32Array {
+  const lines = new Float32Array(2 * blocks);
+  for (let block = 0; block < blocks; block++) {
+    const [start, end] = [block * BLOCK, (block + 1) * BLOCK];
+    let lowest = Infinity;
+    let highest = -Infinity;
+    let total = 0;
+    for (let i = start; i < end; i++) {
+      const value = values[i];
+      if (value < lowest) lowest = value;
+      if (value > highest) highest = value;
+      total += value;
+    }
+    let scale = (highest - lowest) / 15;
+    let minimum = lowest;
+    for (let turn = 0; turn < REFINEMENTS && scale > 0; turn++) {
+      let sum = 0;
+      let squares = 0;
+      let products = 0;
+      const inverse = 1 / scale;
+      for (let i = start; i < end; i++) {
+        const code = codeOf(values[i], inverse, minimum);
+        sum += code;
+        squares += code * code;
+        products += code * values[i];
+      }
+      const spread = BLOCK * squares - sum * sum;
+      if (spread === 0) break; // all alike
+      scale = (BLOCK * products - sum * total) / spread;
+      minimum = (total - scale * sum) / BLOCK;
+    }
+    lines[2 * block] = scale + 0 * total;
+    lines[2 * block + 1] = minimum;
+  }
+  return lines;
+}
 
 /** f16 scale, f16 minimum, 16 bytes: element i in the low half of byte i, element i + 16 in the high half. */
-function putQ4(out: DataView, at: number, values: Float32Array, start: number): void {
-  let [lowest, highest, total] = [Infinity, -Infinity, 0];
-  for (let i = 0; i < BLOCK; i++) {
-    const value = values[start + i];
-    if (value < lowest) lowest = value;
-    if (value > highest) highest = value;
-    total += value;
-  }
-  let [scale, minimum] = [(highest - lowest) / 15, lowest];
-  for (let turn = 0; turn < REFINEMENTS; turn++) {
-    let [sum, squares, products] = [0, 0, 0];
-    for (let i = 0; i < BLOCK; i++) {
-      const code = codeOf(values[start + i], scale, minimum);
-      sum += code;
-      squares += code * code;
-      products += code * values[start + i];
+function putQ4(bytes: Uint8Array, values: Float32Array, halves: Uint16Array, lines: Float32Array): void {
+  for (let block = 0, at = 0; 2 * block < lines.length; block++, at += ggmlBlocks.Q4_1.bytes) {
+    for (let i = 0; i < 2; i++) {
+      bytes[at + 2 * i] = halves[2 * block + i] & 255;
+      bytes[at + 2 * i + 1] = halves[2 * block + i] >> 8;
     }
-    const spread = BLOCK * squares - sum * sum;
-    if (spread === 0) break; // all alike
-    scale = (BLOCK * products - sum * total) / spread;
-    minimum = (total - scale * sum) / BLOCK;
+    const [scale, minimum] = [lines[2 * block], lines[2 * block + 1]];
+    const inverse = scale > 0 ? 1 / scale : 0;
+    for (let i = 0; i < BLOCK / 2; i++) {
+      const value = block * BLOCK + i;
+      bytes[at + 4 + i] = codeOf(values[value], inverse, minimum) | (codeOf(values[value + BLOCK / 2], inverse, minimum) << 4);
+    }
   }
-  const [storedScale, storedMinimum] = [putHalf(out, at, scale + 0 * total), putHalf(out, at + 2, minimum)]; // NaN as above
-  for (let i = 0; i < BLOCK; i++) codes[i] = codeOf(values[start + i], storedScale, storedMinimum);
-  for (let i = 0; i < BLOCK / 2; i++) out.setUint8(at + 4 + i, codes[i] | (codes[i + BLOCK / 2] << 4));
 }
 
-function codeOf(value: number, scale: number, minimum: number): number {
-  return scale > 0 ? Math.max(0, Math.min(15, Math.round((value - minimum) / scale))) : 0;
-}
-
-const single = new Float32Array(1);
-
-/** Stores an f16 and returns the number it stands for. */
-function putHalf(out: DataView, at: number, value: number): number {
-  single[0] = value;
-  const half = float32ToFloat16(single);
-  out.setUint16(at, half[0], true);
-  const stored = float16ToFloat32(half)[0];
-  if (!Number.isFinite(stored)) throw new FormatError(`a weight of ${value} cannot be quantised: load the model without quantize`);
-  return stored;
+function codeOf(value: number, inverse: number, minimum: number): number {
+  return Math.max(0, Math.min(15, Math.floor((value - minimum) * inverse + 0.5)));
 }
