@@ -106,6 +106,8 @@ const networks: Readonly<Record<string, (reading: Reading) => JsonObject>> = {
   }),
 };
 
+const maxLayers = 4096; // lists of layers are made from it
+
 export const ggufArchitectures: readonly string[] = Object.keys(networks);
 
 /** Reads the network's configuration. Throws FormatError naming an architecture, or a key of it, that is not supported. */
@@ -122,6 +124,7 @@ export function configOfGguf(fields: GgufFields, facts: GgufFacts): JsonObject {
     num_hidden_layers: fields.count(key("block_count")),
     num_attention_heads: fields.count(key("attention.head_count")),
   };
+  if (shared.num_hidden_layers > maxLayers) throw new FormatError(`${fields.name}: metadata "${key("block_count")}" is ${shared.num_hidden_layers}, at most ${maxLayers} layers expected`);
   const dimensions = ["llama", "smollm3"].includes(architecture) ? fields.number(key("rope.dimension_count")) : null;
   const headDim = fields.number(key("attention.key_length")) ?? dimensions ?? shared.hidden_size / shared.num_attention_heads;
   if (!Number.isInteger(headDim) || headDim <= 0) throw new FormatError(`${fields.name}: heads of ${headDim} channels are not supported`);

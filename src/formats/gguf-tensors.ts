@@ -44,6 +44,8 @@ const expertNames: Readonly<Record<string, (layer: string, expert: number, part:
   qwen3moe: (layer, expert, part) => `model.layers.${layer}.mlp.experts.${expert}.${part}_proj.weight`,
 };
 
+const maxExperts = 4096; // a view is made of each
+
 /** Tensors that are part of the configuration, or that llama.cpp does not read either. */
 const aside = /^rope_(freqs|factors_long|factors_short)\.weight$|\.attn_rot_embd(\.weight)?$/;
 
@@ -76,8 +78,8 @@ export function tensorsOfGguf(gguf: Gguf, config: Readonly<Record<string, unknow
 function viewsOf(stored: TensorEntry, architecture: string, config: Readonly<Record<string, unknown>>): View[] {
   const experts = /^blk\.(\d+)\.ffn_(gate|up|down)_exps\.weight$/.exec(stored.name);
   const nameOf = Object.hasOwn(expertNames, architecture) ? expertNames[architecture] : undefined;
-  if (experts !== null && nameOf !== undefined && stored.shape.length === 3) {
-    const [count, ...shape] = stored.shape;
+  const [count, ...shape] = stored.shape;
+  if (experts !== null && nameOf !== undefined && shape.length === 2 && count <= maxExperts) {
     const byteLength = stored.byteLength / count;
     return Array.from({ length: count }, (_, expert) => ({
       name: nameOf(experts[1], expert, experts[2]), dtype: stored.dtype, shape, byteLength, stored, from: expert * byteLength, to: (expert + 1) * byteLength,

@@ -127,6 +127,14 @@ test("YaRN, a window, and a list of layers that see one", async () => {
   await expect(types(array(7, [Uint8Array.of(0)]))).rejects.toThrow("has no value for each of 3 layers");
 });
 
+test("a stack of more experts than memory stays one tensor, which no network takes", async () => {
+  const tensors = [{ name: "token_embd.weight", dimensions: [32, 4], type: 0, offset: 0 }, { name: "blk.0.ffn_up_exps.weight", dimensions: [32, 0, 2 ** 40], type: 0, offset: 512 }];
+  const qwen = small.map(([key, value]) => [key === "general.architecture" ? key : key.replace("llama.", "qwen3moe."), key === "general.architecture" ? string("qwen3moe") : value] as const);
+  const metadata = [...qwen, ["qwen3moe.expert_count", uint(4)], ["qwen3moe.expert_used_count", uint(2)], ["qwen3moe.expert_feed_forward_length", uint(8)]] as const;
+  const { checkpoint } = await openModel(gguf({ metadata, tensors, data: 512 }));
+  expect([...checkpoint.tensors.keys()]).toEqual(["model.embed_tokens.weight", "blk.0.ffn_up_exps.weight"]);
+});
+
 test("factors of RoPE that are not Llama 3.1's are kept as a list", async () => {
   const metadata = [...small, ["llama.rope.freq_base", float(500_000)]] as const;
   const tensors = [{ name: "token_embd.weight", dimensions: [32, 4], type: 0, offset: 0 }, { name: "rope_freqs.weight", dimensions: [8], type: 0, offset: 512 }];
@@ -146,6 +154,7 @@ test.each<[string, () => Promise<unknown>, string]>([
   ["no embedding", () => model({}, "other.weight"), "no tensor token_embd.weight"],
   ["a missing key", () => model({ "llama.block_count": null }), '"llama.block_count" is missing'],
   ["a count of nothing", () => model({ "llama.block_count": uint(0) }), '"llama.block_count" expected a whole number above zero, got 0'],
+  ["more layers than memory", () => model({ "llama.block_count": uint(0xffff_ffff) }), "at most 4096 layers"],
   ["a key of another type", () => model({ "llama.block_count": string("2") }), '"llama.block_count" expected a number, got "2"'],
   ["layers that differ", () => model({ "llama.attention.head_count_kv": array(0, [Uint8Array.of(1), Uint8Array.of(2)]) }), "differs from layer to layer"],
   ["heads that do not divide", () => model({ "llama.attention.head_count": uint(3) }), "heads of 10.66"],
