@@ -87,10 +87,15 @@ export function plainDecoder({ layerCount: _, eps, ...sizes }: DecoderSizes): Om
   };
 }
 
-/** Refuses what nobody read, and gives the builder of the decoder. */
-export function decoderBuilder(config: Config, read: DecoderConfig): CausalLmBuilder {
+/** Refuses what nobody read, but for what has no effect. Throws ConfigError. */
+export function finish(config: Config): void {
   config.ignore(...WITHOUT_EFFECT);
   config.finish();
+}
+
+/** Refuses what nobody read, and gives the builder of the decoder. */
+export function decoderBuilder(config: Config, read: DecoderConfig): CausalLmBuilder {
+  finish(config);
   const maxPositions = Math.min(read.maxPositions, ...read.rotary.map(({ reach }) => reach ?? read.maxPositions));
   return { names: decoderNames(read), create: (weights: Weights) => new Decoder(weights, { ...read, maxPositions }) };
 }

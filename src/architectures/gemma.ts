@@ -3,7 +3,7 @@ import { Config, ConfigError } from "../nn/config.ts";
 import type { Rotary } from "../nn/rotary.ts";
 import type { CausalLmBuilder } from "./causal-lm.ts";
 import type { DecoderConfig } from "./decoder.ts";
-import { decoderBuilder, type DecoderSizes, plainDecoder, readActivation, readGatedMlp, readLayerTypes, readNullable, readSizes, readWindow } from "./decoder-config.ts";
+import { decoderBuilder, type DecoderSizes, finish, plainDecoder, readActivation, readGatedMlp, readLayerTypes, readNullable, readSizes, readWindow } from "./decoder-config.ts";
 import { readRotary, rotaryOf } from "./rotary-config.ts";
 
 const COMMON = { tied: true, headSize: 256, heads: 8, keyHeads: 4 };
@@ -33,6 +33,9 @@ export function gemma3(json: unknown): CausalLmBuilder {
 export function gemma3Multimodal(json: unknown): CausalLmBuilder {
   const outer = new Config("Gemma3ForConditionalGeneration", json);
   const inner = gemma3Of(new Config(`${outer.name}: text_config`, outer.get("text_config")));
+  outer.oneOf("tie_word_embeddings", [true], true);
+  outer.ignore("boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image", "vision_config");
+  finish(outer);
   return {
     ...inner,
     names: {

@@ -1,4 +1,5 @@
 // Keys and values of the tokens so far, and the rotary tables that reach as far, so that each new token is computed once.
+import { GpuError } from "../gpu/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { copyInto } from "../kernels/copy.ts";
 import { ShapeError } from "../tensor/shape.ts";
@@ -44,6 +45,7 @@ export class KvCache {
   #counts: readonly number[] = [0];
 
   constructor(gpu: Gpu, options: KvCacheOptions) {
+    if (options.dtype === "f16" && !gpu.features.f16) throw new GpuError("unsupported", "cache: f16 keys and values need shader-f16, which this device lacks; take f32");
     this.#gpu = gpu;
     this.#options = options;
     this.batch = options.batch;

@@ -11,13 +11,14 @@ import { Weights } from "../../src/nn/weights.ts";
 import { read, type Tensor, upload } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 import { openGolden, readJson, relativeError, type Values } from "./golden.ts";
+import { headerOnly } from "./headers.ts";
 
 vi.setConfig({ testTimeout: 600_000 }); // a software adapter takes seconds to compile each kernel the first time
 
 const gpu = await testGpu();
 afterAll(() => gpu.destroy());
 
-const CASES = ["llama", "llama3", "llama-linear", "llama-dynamic", "llama-yarn", "llama-5", "mistral", "qwen2", "qwen3", "phi3", "phi3-longrope", "gemma2", "gemma3", "smollm3", "olmo2", "gpt2"];
+const CASES = ["llama", "llama3", "llama-linear", "llama-dynamic", "llama-yarn", "llama-5", "mistral", "qwen2", "qwen3", "phi3", "phi3-longrope", "gemma2", "gemma3", "smollm3", "olmo2", "gpt2", "qwen3-moe", "qwen3-moe-stacked", "mixtral"];
 
 async function load(name: string, dtype: "f32" | "f16" = "f32") {
   const golden = await openGolden(`causal-lm/${name}`, "model.safetensors");
@@ -135,12 +136,33 @@ it("frees all that it made", async () => {
   expect(gpu.memoryUse.live).toBe(before);
 });
 
+it.skipIf(!gpu.features.f16)("keeps keys and values in f16 where asked (skipped where the adapter has no shader-f16)", async () => {
+  using loaded = await load("llama");
+  const { model, value, prompt } = loaded;
+  using cache = model.newCache(1, { dtype: "f16" });
+  const { shape, data } = value("logits");
+  expect(await relativeError(step(model, cache, [prompt], "all"), { shape: [1, ...shape], data })).toBeLessThan(5e-3);
+});
+
 it.skipIf(!gpu.features.f16)("stays within 2e-2 in f16 (skipped where the adapter has no shader-f16)", async () => {
   using loaded = await load("llama", "f16");
   const { model, value, prompt } = loaded;
   using cache = model.newCache(1);
   const { shape, data } = value("logits");
   expect(await relativeError(step(model, cache, [prompt], "all"), { shape: [1, ...shape], data })).toBeLessThan(2e-2);
+});
+
+it("finds the text part of a Gemma 3 that also sees pictures", async () => {
+  const { config, checkpoint } = await openGolden("causal-lm/gemma3", "model.safetensors");
+  const text = [...checkpoint.tensors].map(([name, { shape }]) => [`language_model.${name}`, shape] as const);
+  const tensors = Object.fromEntries([...text, ["vision_tower.vision_model.post_layernorm.weight", [8]], ["multi_modal_projector.mm_soft_emb_norm.weight", [8]]]);
+  const { names, create } = await causalLmOf({ model_type: "gemma3", mm_tokens_per_image: 256, text_config: config, vision_config: {} });
+  const planner = gpu.planner();
+  const weights = Weights.of(planner, await Checkpoint.open(headerOnly("gemma3", tensors)), { name: "gemma3", dtype: "f32", ...names });
+  const model = create(weights);
+  weights.finish();
+  expect(model.vocabSize).toBe(96);
+  await expect(causalLmOf({ model_type: "gemma3", text_config: { ...config, attn_logit_softcapping: 5 } })).rejects.toThrow(/text_config: config key "attn_logit_softcapping" expected null, got 5/);
 });
 
 describe("refuses", () => {

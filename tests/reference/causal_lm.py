@@ -66,8 +66,10 @@ CASES["mixtral"] = dict(COMMON, model_type="mixtral", rope_theta=1e6, sliding_wi
 def randomise(model, seed):
     """Weights large enough that every bias, scale and attention matters, rounded to what F16 holds."""
     generator = torch.Generator().manual_seed(seed)
+    embeddings = 0.08 if "gemma" in model.config.model_type else 0.3 if model.config.tie_word_embeddings else 1.0  # small where they are the head, too, or each token would call for itself
     for name, p in model.named_parameters():
-        spread = 0.3 if p.ndim == 1 or ("embed" in name and "gemma" in model.config.model_type) else 1.0 if "embed" in name or "wte" in name or "wpe" in name else 1.5 / (p.shape[-1] if p.ndim == 3 else p[0].numel()) ** 0.5
+        embedded = any(part in name for part in ("embed", "wte", "wpe"))
+        spread = 0.3 if p.ndim == 1 else embeddings if embedded else 1.5 / (p.shape[-1] if p.ndim == 3 else p[0].numel()) ** 0.5
         centre = p.data.mean().round() if p.ndim == 1 else 0.0  # norms are ones, or zeros where 1 is added to them
         p.data = (centre + spread * torch.randn(p.shape, generator=generator)).half().float()
     return model.eval()
@@ -120,7 +122,8 @@ def write(case, config, seed):
     tokens = ids
     for _ in range(NEW_TOKENS):
         best = model(tokens).logits[0, -1].topk(2)
-        assert best.values[0] - best.values[1] > 2e-3, f"{case}: a draw"
+        if best.values[0] - best.values[1] < 2e-3:
+            return False  # a draw, which rounding may decide otherwise
         tokens = torch.cat([tokens, best.indices[None, :1]], 1)
     model.generation_config.eos_token_id = None
     generated = model.generate(ids, do_sample=False, max_new_tokens=NEW_TOKENS, attention_mask=torch.ones_like(ids), pad_token_id=0)
@@ -128,8 +131,9 @@ def write(case, config, seed):
     expected["greedy"] = tokens[0, ids.shape[1]:].int()
     save_file({name: value.contiguous() for name, value in expected.items()}, folder / "expected.safetensors")
     print(case, sum(p.numel() for p in model.parameters()), expected["greedy"].tolist())
+    return True
 
 
-for seed, case in enumerate(CASES):
+for index, case in enumerate(CASES):
     if len(sys.argv) == 1 or case in sys.argv[1:]:
-        write(case, CASES[case], seed)
+        next(seed for seed in range(index, index + 2000, 100) if write(case, CASES[case], seed))
