@@ -11,6 +11,7 @@ import { openDirectory } from "../../src/hub/node.ts";
 import { loadPipeline } from "../../src/pipelines/pipeline.ts";
 import type { TextGenerationPipeline } from "../../src/pipelines/tasks.ts";
 import type { TextGenerationOptions, TextInput, TextLoadOptions, TextPiece } from "../../src/pipelines/text-generation-types.ts";
+import { greenListOf, isGreen, seedAfter } from "../../src/sampling/watermark.ts";
 
 const GOLDEN = fileURLToPath(new URL("../reference/golden/text-generation/", import.meta.url));
 const TINYSTORIES = fileURLToPath(new URL("../../../shared/weights/tinystories-260k/", import.meta.url));
@@ -144,6 +145,51 @@ describe("text generation", () => {
     const schema = { type: "object", properties: { a: { type: "integer" }, b: { enum: ["x", "y"] } }, required: ["a", "b"] };
     const { text } = await pipe("apple", { ...options, maxNewTokens: 60, responseFormat: { type: "json_schema", schema } });
     expect(JSON.parse(text)).toMatchObject({ a: expect.any(Number), b: expect.stringMatching(/^[xy]$/) });
+  });
+
+  it("guesses from repetitions and says the same", async () => {
+    const long = { doSample: false, maxNewTokens: 40 };
+    const { tokens } = await pipe("the fox the bear the fox the", long);
+    const guessed = await pipe("the fox the bear the fox the", { ...long, promptLookup: { numTokens: 4 } });
+    expect(guessed.tokens).toEqual(tokens);
+    expect(guessed.usage.guessedTokens).toBeGreaterThan(0);
+    expect((await pipe("the fox the bear the fox the", long)).tokens).toEqual(tokens); // the cache holds what was accepted alone
+    await fails("x", { promptLookup: { numTokens: 4 }, doSample: true }).toThrow(/promptLookup: for one prompt at a time, greedy/);
+  });
+
+  it("marks a text with a key's green list", async () => {
+    const options = { doSample: true, topK: 0, maxNewTokens: 60, seed: 4 };
+    const watermark = { hashingKey: 7n, greenlistRatio: 0.25, bias: 8, contextWidth: 2 };
+    const green = greenListOf(watermark);
+    const share = ({ promptTokens, tokens }: { readonly promptTokens: readonly number[]; readonly tokens: readonly number[] }) => {
+      const all = [...promptTokens, ...tokens];
+      const isMarked = (_: number, i: number) => isGreen(green, seedAfter(green, all.slice(promptTokens.length + i - 2, promptTokens.length + i)) ?? 0, tokens[i]);
+      return tokens.filter(isMarked).length / tokens.length;
+    };
+    expect(share(await pipe("Once upon a time", { ...options, watermark }))).toBeGreaterThan(0.7);
+    expect(share(await pipe("Once upon a time", options))).toBeLessThan(0.5);
+  });
+
+  it("does not end before the fewest tokens that were asked for", async () => {
+    const bias = { 1: 100 }; // an end token of this model
+    expect((await pipe("apple", { ...greedy, logitBias: bias })).tokens).toEqual([1]);
+    const { tokens, finishReason } = await pipe("apple", { ...greedy, logitBias: bias, minNewTokens: 3 });
+    expect(tokens).toHaveLength(4);
+    expect(finishReason).toBe("stop");
+  });
+
+  it("packs its weights to 8 and 4 bits, which says nearly the same in less room", async () => {
+    const exact = await pipe("Once upon a time", { ...greedy, maxNewTokens: 1, returnLogits: true });
+    const rms = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+    for (const [quantize, error] of [["q8", 0.05], ["q4", 0.5]] as const) {
+      const packed = await load(LLAMA, { quantize });
+      expect(packed.model.memory.weights).toBeLessThan(pipe.model.memory.weights);
+      const { logits } = await packed("Once upon a time", { ...greedy, maxNewTokens: 1, returnLogits: true });
+      if (!logits || !exact.logits) throw new Error("no logits came back");
+      const expected = exact.logits.data;
+      expect(rms(logits.data.map((value, i) => value - expected[i]))).toBeLessThan(error * rms(expected));
+      await packed.dispose();
+    }
   });
 
   it("answers two calls in order, each as if alone", async () => {
