@@ -10,7 +10,7 @@ Stages, all in --work:
   text       the books as documents, split into training and held-out books
   tokenizer  byte-level BPE, trained on the training books
   model      the network; a checkpoint of weights, optimisers and generator every few minutes
-  export     storyteller.gguf (matrices Q8_0) in --out, as llama.cpp lays a Llama out
+  export     model.gguf (matrices Q8_0) in --out, as llama.cpp lays a Llama out
 Needs torch, transformers, tokenizers, gguf.
 """
 import argparse, gzip, json, math, os, re, time
@@ -212,11 +212,11 @@ def stage_model(o):
 # ---------------------------------------------------------------- export
 
 def stage_export(o):
-    """→ storyteller.gguf: llama.cpp's names and its order of rows in q and k, matrices in Q8_0, norms in F32."""
+    """→ model.gguf: llama.cpp's names and its order of rows in q and k, matrices in Q8_0, norms in F32."""
     import gguf
     state, c = torch.load(f"{o.work}/best.pt"), config()
     tokenizer = json.load(open(f"{o.work}/tokenizer.json"))["model"]
-    writer = gguf.GGUFWriter(f"{o.out}/storyteller.gguf", "llama")
+    writer = gguf.GGUFWriter(f"{o.out}/model.gguf", "llama")
     writer.add_name("Storyteller")
     writer.add_license("MIT")
     writer.add_context_length(c.max_position_embeddings)
@@ -255,7 +255,7 @@ def stage_export(o):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    print(f"{os.path.getsize(f'{o.out}/storyteller.gguf'):,} bytes")
+    print(f"{os.path.getsize(f'{o.out}/model.gguf'):,} bytes")
 
 
 STAGES = {name.removeprefix("stage_"): f for name, f in list(globals().items()) if name.startswith("stage_")}
