@@ -1,5 +1,5 @@
 // Qwen 3 with a mixture of experts (Yang et al. 2025, arXiv 2505.09388), as transformers' Qwen3MoeForCausalLM computes it.
-import { Config } from "../nn/config.ts";
+import { Config, ConfigError } from "../nn/config.ts";
 import type { CausalLmBuilder } from "./causal-lm.ts";
 import { decoderBuilder, plainDecoder, readActivation, readGatedMlp, readSizes } from "./decoder-config.ts";
 import { type ExpertsConfig, readExpertCounts } from "./experts.ts";
@@ -21,7 +21,8 @@ export function qwen3Moe(json: unknown): CausalLmBuilder {
   };
   const step = config.count("decoder_sparse_step", 1);
   const plain = config.get("mlp_only_layers") ?? [];
-  const has = (layer: number) => !(Array.isArray(plain) && plain.includes(layer)) && (layer + 1) % step === 0;
+  if (!Array.isArray(plain)) throw new ConfigError(`${config.name}: config key "mlp_only_layers" expected a list of layers, got ${JSON.stringify(plain)}`);
+  const has = (layer: number) => !plain.includes(layer) && (layer + 1) % step === 0;
   config.ignore("sliding_window", "max_window_layers", "output_router_logits", "router_aux_loss_coef");
   return decoderBuilder(config, {
     ...plainDecoder(sizes),

@@ -1,0 +1,72 @@
+// Mixtures of experts of full size on paper (see tests/reference/published_experts.py), and what their configs may not ask for. Their values are tested with the other decoders.
+import { afterAll, describe, expect, it } from "vitest";
+import { causalLmOf } from "../../src/architectures/causal-lm.ts";
+import { Checkpoint } from "../../src/formats/safetensors.ts";
+import { DEFAULT_LIMITS, Gpu } from "../../src/gpu/gpu.ts";
+import { Weights } from "../../src/nn/weights.ts";
+import { empty } from "../../src/tensor/tensor.ts";
+import { readJson } from "./golden.ts";
+import { headerOnly } from "./headers.ts";
+
+interface Published {
+  readonly config: Record<string, unknown>;
+  readonly parameters: number;
+  /** Of them, those that a token meets. */
+  readonly active: number;
+  readonly experts: number;
+  readonly tensors: Readonly<Record<string, readonly number[]>>;
+}
+
+const MODELS = Object.entries(readJson("published-experts.json") as Record<string, Published>);
+const GIB = 2 ** 30;
+
+const report: string[] = [];
+afterAll(() => console.log(["weights, activations of a step, launches and GFLOP of a step", ...report].join("\n")));
+
+/** `experts.*` is every expert's number. */
+function all({ tensors, experts }: Published): Record<string, readonly number[]> {
+  return Object.fromEntries(
+    Object.entries(tensors).flatMap(([name, shape]) => (name.includes("*") ? Array.from({ length: experts }, (_, i) => [name.replace("*", String(i)), shape] as const) : [[name, shape] as const])),
+  );
+}
+
+describe.each(MODELS)("%s", (name, model) => {
+  it.each([[undefined, 2], ["q4", 0.63]] as const)("has the tensors that ours takes, quantised: %s", async (quantize, bytesEach) => {
+    const gpu = new Gpu(null, { ...DEFAULT_LIMITS, maxBufferSize: 2 ** 31 }, { f16: true, subgroups: false, timestamps: false });
+    const { names, create } = await causalLmOf(model.config);
+    const weights = Weights.of(gpu, await Checkpoint.open(headerOnly(name, all(model))), { name, dtype: "f16", quantize, ...names });
+    const decoder = create(weights);
+    weights.finish();
+    const bytes = gpu.memoryUse.live;
+    expect(bytes / model.parameters / bytesEach).toBeGreaterThan(0.99);
+    expect(bytes / model.parameters / bytesEach).toBeLessThan(1.01);
+
+    using cache = decoder.newCache(1);
+    using prompt = empty(gpu, [1, 128], "i32");
+    decoder.forward(prompt, cache).dispose();
+    const before = { ...gpu.work };
+    gpu.memory.resetPeak();
+    const held = gpu.memoryUse.live + gpu.memoryUse.idle;
+    using token = empty(gpu, [1, 1], "i32");
+    using logits = decoder.forward(token, cache);
+    expect(logits.shape).toEqual([1, decoder.vocabSize]);
+    const [launches, flops] = [gpu.work.dispatches - before.dispatches, gpu.work.flops - before.flops];
+    const activations = gpu.memoryUse.peak - held + gpu.memoryUse.idle;
+    report.push(`${name.padEnd(28)} ${quantize ?? "f16"}  ${(bytes / GIB).toFixed(1).padStart(5)} GiB  ${(activations / 2 ** 20).toFixed(1)} MiB  ${launches} launches  ${(flops / 1e9).toFixed(2)} GFLOP`);
+    expect(flops / model.active).toBeGreaterThan(1.7); // two for each parameter that a token meets, but for the embedding
+    expect(flops / model.active).toBeLessThan(2.1);
+  });
+});
+
+describe("refuses", () => {
+  const config = readJson("causal-lm/qwen3-moe/config.json") as Record<string, unknown>;
+
+  it.each([
+    [{ num_experts_per_tok: 7 }, /"num_experts_per_tok" expected at most 6, got 7/],
+    [{ mlp_only_layers: 1 }, /"mlp_only_layers" expected a list of layers, got 1/],
+    [{ use_sliding_window: true }, /"use_sliding_window" expected false, got true/],
+    [{ shared_expert_intermediate_size: 32 }, /"shared_expert_intermediate_size" \(32\) is not supported/],
+  ])("%o", async (change, message) => {
+    await expect(causalLmOf({ ...config, ...change })).rejects.toThrow(message);
+  });
+});
