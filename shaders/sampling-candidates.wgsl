@@ -41,6 +41,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
   }
   if (!SHARE && !cuts) { return; }
   let peak = rows[row * ROW + PEAK];
+  let low = rows[row * ROW + LOW];
   let mean = bitcast<f32>(rows[row * ROW + MEAN]);
   let start = place % params.chunks * CHUNK;
   let end = min(start + CHUNK, params.vocab);
@@ -48,7 +49,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
     let order = scores[row * params.vocab + id];
     if (order == 0u) { continue; }
     let drop = score_of(peak) - score_of(order);
-    if (TYPICAL && (order < rows[row * ROW + LOW] || drop > params.most_drop)) { continue; }
+    if (TYPICAL && (order < low || drop > params.most_drop)) { continue; }
     let bin = bin_of(TYPICAL, drop, mean);
     if (bin < first.bin || bin > last) { continue; }
     candidates[row * params.vocab + atomicAdd(&histogram[bins + 3u * BINS], 1u)] = order;

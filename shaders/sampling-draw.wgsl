@@ -44,21 +44,22 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
 // The last token before which there is less mass than the point drawn: first its chunk is found, then, among bins of two tokens each, its pair.
 fn draw(row: u32, step: u32, peak: u32, lane: u32) -> u32 {
   let uniform_word = philox4x32(vec4u(step, row, 0u, 0u), vec2u(params.seed_low, params.seed_high)).x;
+  let cutoffs = cutoffs_of(row, peak);
   var limit = NO_LIMIT;
   var place: Found;
   var start = 0u;
   for (var stage = 0u; stage < opaque(3u); stage++) { // the sum of all, the chunk, the pair
     if (stage != 1u) { clear_bins(lane); }
     if (stage == 0u) { tally_chunks(row, lane); }
-    if (stage == 2u) { start = place.bin * CHUNK; tally_pairs(row, start, peak, lane); }
+    if (stage == 2u) { start = place.bin * CHUNK; tally_pairs(row, start, cutoffs, lane); }
     var before = Sum();
     if (stage == 2u) { before = place.before; }
     place = find_bin(before, limit, lane);
     if (stage == 0u) { limit.mass = wide_sum(wide_share(place.total.mass, uniform_word), vec2u(1u, 0u)); }
   }
   let first = start + 2u * place.bin;
-  let mass = mass_at(row, first, peak);
-  let second = mass_at(row, first + 1u, peak);
+  let mass = mass_at(row, first, cutoffs);
+  let second = mass_at(row, first + 1u, cutoffs);
   return first + u32(all(mass == vec2u()) || (any(second != vec2u()) && wide_less(wide_sum(place.before.mass, mass), limit.mass)));
 }
 
@@ -70,16 +71,16 @@ fn tally_chunks(row: u32, lane: u32) {
   }
 }
 
-fn tally_pairs(row: u32, start: u32, peak: u32, lane: u32) {
+fn tally_pairs(row: u32, start: u32, cutoffs: Cutoffs, lane: u32) {
   for (var i = lane; i < min(CHUNK, params.vocab - start); i += LANES) {
-    let mass = mass_at(row, start + i, peak);
+    let mass = mass_at(row, start + i, cutoffs);
     if (any(mass != vec2u())) { tally(i / 2u, mass); }
   }
 }
 
-fn mass_at(row: u32, id: u32, peak: u32) -> vec2u {
+fn mass_at(row: u32, id: u32, cutoffs: Cutoffs) -> vec2u {
   if (id >= params.vocab) { return vec2u(); }
   let order = scores[row * params.vocab + id];
-  if (!kept(TYPICAL, row, order, peak)) { return vec2u(); }
-  return mass_of(score_of(peak) - score_of(order));
+  if (!kept(TYPICAL, order, cutoffs)) { return vec2u(); }
+  return mass_of(score_of(cutoffs.peak) - score_of(order));
 }

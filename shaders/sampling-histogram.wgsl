@@ -7,6 +7,7 @@ struct Params { batch: u32, vocab: u32, chunks: u32, most_drop: f32 }
 @group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>>; // [batch, HISTOGRAM], zero at first
 @group(0) @binding(5) var<uniform>             params: Params;
 override TYPICAL: bool;
+override SHARE: bool; // whether masses are wanted besides counts
 var<workgroup> mean: f32;
 
 @compute @workgroup_size(LANES)
@@ -22,14 +23,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
     rows[row * ROW + PEAK] = peak;
     rows[row * ROW + MEAN] = bitcast<u32>(center);
   }
+  let low = rows[row * ROW + LOW];
   let start = place % params.chunks * CHUNK;
   let end = min(start + CHUNK, params.vocab);
   for (var id = start + lane; id < end; id += LANES) {
     let order = scores[row * params.vocab + id];
     if (order == 0u) { continue; }
     let drop = score_of(peak) - score_of(order);
-    if (TYPICAL && (order < rows[row * ROW + LOW] || drop > params.most_drop)) { continue; }
-    tally(bin_of(TYPICAL, drop, center), mass_of(drop));
+    if (TYPICAL && (order < low || drop > params.most_drop)) { continue; }
+    var mass = vec2u();
+    if (SHARE) { mass = mass_of(drop); }
+    tally(bin_of(TYPICAL, drop, center), mass);
   }
   workgroupBarrier();
   let out = row * HISTOGRAM;
@@ -37,8 +41,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
     let sum = bin_at(i);
     if (sum.count == 0u) { continue; }
     atomicAdd(&histogram[out + i], sum.count);
-    let low = atomicAdd(&histogram[out + BINS + i], sum.mass.x);
-    atomicAdd(&histogram[out + 2u * BINS + i], sum.mass.y + u32(low + sum.mass.x < low));
+    if (SHARE) {
+      let before = atomicAdd(&histogram[out + BINS + i], sum.mass.x);
+      atomicAdd(&histogram[out + 2u * BINS + i], sum.mass.y + u32(before + sum.mass.x < before));
+    }
   }
 }
 

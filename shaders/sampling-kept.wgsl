@@ -14,6 +14,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
   let row = i / params.vocab;
   let order = scores[i];
   var stays = order > 0u;
-  if (WARPED) { stays = kept(TYPICAL, row, order, rows[row * ROW + PEAK]); }
+  if (WARPED) { stays = kept(TYPICAL, order, cutoffs_of(row, rows[row * ROW + PEAK])); }
   out[i] = select(0xff800000u, bitcast<u32>(score_of(order)), stays);
 }

@@ -6,6 +6,7 @@ struct Params { batch: u32, vocab: u32, chunks: u32, most_drop: f32 }
 @group(0) @binding(3) var<storage, read_write> masses: array<u32>; // [batch, chunks, 4]
 @group(0) @binding(4) var<uniform>             params: Params;
 override TYPICAL: bool;
+override DROPS: bool; // whether the second sum is wanted
 var<workgroup> sums: array<atomic<u32>, 4>;
 
 @compute @workgroup_size(LANES)
@@ -18,15 +19,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: 
   if (place % params.chunks == 0u && lane == 0u) { rows[row * ROW + PEAK] = peak; }
   let start = place % params.chunks * CHUNK;
   let end = min(start + CHUNK, params.vocab);
+  let cutoffs = cutoffs_of(row, peak);
   var mass = vec2u();
   var drops = vec2u();
   for (var id = start + lane; id < end; id += LANES) {
     let order = scores[row * params.vocab + id];
-    if (!kept(TYPICAL, row, order, peak)) { continue; }
+    if (!kept(TYPICAL, order, cutoffs)) { continue; }
     let drop = score_of(peak) - score_of(order);
     let own = mass_of(drop);
     mass = wide_sum(mass, own);
-    drops = wide_sum(drops, wide_share(times_32(own), u32(min(drop, 28.0) * 134217728.0))); // the drop in units of 2^-27
+    if (DROPS) { drops = wide_sum(drops, wide_share(times_32(own), u32(min(drop, 28.0) * 134217728.0))); } // the drop in units of 2^-27
   }
   add(0u, mass);
   add(2u, drops);

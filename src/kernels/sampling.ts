@@ -118,15 +118,15 @@ export function samplingCutoff(state: SamplingState, { orders, peaks }: Scores, 
   const constants = { TYPICAL: Number(masses !== null), SHARE: Number(share !== null) };
   const limits = { most: most ?? 0xffffffff, share: Math.floor((share ?? 0) * 2 ** 32) };
   const workgroups: [number] = [batch * chunksOf(state)];
-  histogramKernel.run({ scores: orders, peaks, masses: masses ?? peaks, rows, histogram }, { ...extents(state), most_drop: mostDrop }, workgroups, { constants: { TYPICAL: constants.TYPICAL } });
+  histogramKernel.run({ scores: orders, peaks, masses: masses ?? peaks, rows, histogram }, { ...extents(state), most_drop: mostDrop }, workgroups, { constants });
   candidatesKernel.run({ scores: orders, rows, histogram, candidates }, { ...extents(state), ...limits, most_drop: mostDrop }, workgroups, { constants });
   cutoffKernel.run({ candidates, rows, histogram }, { vocab: vocabSize, ...limits }, [batch, 1, 1], { constants: { ...constants, MOST: Number(most !== null) } });
 }
 
-/** Σ mass and Σ mass · drop of the kept tokens of each chunk, 64 bits each: u32 [batch, chunks, 4]. */
-export function samplingMasses(state: SamplingState, { orders, peaks }: Scores, typical: boolean, mostDrop: number): Tensor {
+/** Σ mass and, with `drops`, Σ mass · drop of the kept tokens of each chunk, 64 bits each: u32 [batch, chunks, 4]. `typical`: its cutoff is known. */
+export function samplingMasses(state: SamplingState, { orders, peaks }: Scores, { drops, typical, mostDrop }: { drops: boolean; typical: boolean; mostDrop: number }): Tensor {
   const masses = empty(state.gpu, [state.batch, chunksOf(state), 4], "u32");
-  massKernel.run({ scores: orders, peaks, rows: state.rows, masses }, { ...extents(state), most_drop: mostDrop }, [state.batch * chunksOf(state)], { constants: { TYPICAL: Number(typical) } });
+  massKernel.run({ scores: orders, peaks, rows: state.rows, masses }, { ...extents(state), most_drop: mostDrop }, [state.batch * chunksOf(state)], { constants: { TYPICAL: Number(typical), DROPS: Number(drops) } });
   return masses;
 }
 

@@ -124,10 +124,10 @@ export class Sampler {
   #warp(scores: Scores): Tensor {
     const { topK, topP, typicalP } = this.options;
     if (topK > 0 || topP < 1) samplingCutoff(this.#state, scores, { most: topK || null, share: topP < 1 ? topP : null }, ANY_DROP);
-    const masses = samplingMasses(this.#state, scores, false, this.#mostDrop);
+    const masses = samplingMasses(this.#state, scores, { drops: typicalP < 1, typical: false, mostDrop: this.#mostDrop });
     if (typicalP === 1) return masses;
     samplingCutoff(this.#state, scores, { most: null, share: typicalP }, this.#mostDrop, masses);
-    return samplingMasses(this.#state, scores, true, this.#mostDrop);
+    return samplingMasses(this.#state, scores, { drops: false, typical: true, mostDrop: this.#mostDrop });
   }
 }
 
