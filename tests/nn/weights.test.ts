@@ -6,8 +6,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { bytesSource } from "../../src/formats/byte-source.ts";
 import { Checkpoint, writeSafetensors } from "../../src/formats/safetensors.ts";
 import { openFile } from "../../src/hub/node.ts";
+import { dequantize } from "../../src/kernels/quantized.ts";
 import { CheckpointError, Weights } from "../../src/nn/weights.ts";
-import { read } from "../../src/tensor/tensor.ts";
+import { read, Tensor } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
 
 const gpu = await testGpu();
@@ -51,6 +52,35 @@ describe("weights", () => {
     const weights = Weights.of(gpu.planner(), await checkpoint({ "to_q.weight": [4, 4, 1, 1] }), { name: "vae", dtype: "f32" });
     expect(weights.take("to_q.weight", [4, 4], { or: [[4, 4, 1, 1]] }).shape).toEqual([4, 4]);
     weights.finish();
+  });
+
+  it("stacks matrices of several names, plain or quantised", async () => {
+    const file = await checkpoint({ "0.w": [2, 128], "1.w": [2, 128], "2.w": [2, 128] });
+    const names = ["2.w", "0.w", "1.w"];
+    const plain = Weights.of(gpu, file, { name: "experts", dtype: "f32" });
+    const stack = plain.takeStack(names, [2, 128]);
+    plain.finish();
+    await plain.load();
+    if (!(stack instanceof Tensor)) throw new Error("a plain stack expected");
+    expect(stack.shape).toEqual([6, 128]);
+    expect(await read(stack)).toEqual(Float32Array.of(...floats(256), ...floats(256), ...floats(256)));
+    plain.dispose();
+
+    const blocks = Weights.of(gpu, file, { name: "experts", dtype: "f32", quantize: "q8" });
+    const quantised = blocks.takeStack(names, [2, 128]);
+    blocks.finish();
+    await blocks.load();
+    if (quantised instanceof Tensor) throw new Error("a quantised stack expected");
+    const scope = gpu.scope();
+    const decoded = scope.keep(dequantize(quantised, { start: 0, end: 6 }, "f32"));
+    scope[Symbol.dispose]();
+    (await read(decoded)).forEach((value, i) => expect(Math.abs(Number(value) - (i % 256))).toBeLessThan(1.1)); // a step is 255 / 127
+    [decoded, blocks].forEach((owned) => owned.dispose());
+    expect(gpu.memoryUse.live).toBe(0);
+
+    const short = Weights.of(gpu.planner(), file, { name: "experts", dtype: "f32" });
+    short.takeStack(["0.w", "1.w", "3.w"], [2, 128]);
+    expect(() => short.finish()).toThrow(/missing 3\.w \[2, 128\]; not part of this network: 2\.w/);
   });
 
   it("stops when aborted", async () => {
