@@ -21,11 +21,15 @@ export class TokenMasks {
   /** End tokens alone. */
   readonly onlyEnds: Mask;
   readonly #path: Int32Array; // states along the way to a node of the trie
+  readonly #nodes: Int32Array; // what a walk found: nodes, and the states there
+  readonly #found: Int32Array;
   readonly #looks = new Map<number, Look>();
 
   constructor(automaton: Automaton, readonly trie: TokenTrie) {
     this.table = new StateTable(automaton);
     this.#path = new Int32Array(trie.height + 1);
+    this.#nodes = new Int32Array(trie.tokens.length);
+    this.#found = new Int32Array(trie.tokens.length);
     this.onlyEnds = this.#empty();
     for (const id of trie.endTokens) allow(this.onlyEnds, id);
   }
@@ -68,10 +72,14 @@ export class TokenMasks {
     if (known) return known;
     const mask = this.table.accepts(state) ? this.onlyEnds.slice() : this.#empty();
     let farthest = 0;
-    this.#walk(state, (node, to) => {
-      for (let i = this.trie.first[node]; i < this.trie.first[node + 1]; i++) allow(mask, this.trie.tokens[i]);
-      farthest = Math.max(farthest, this.table.distance[to]);
-    });
+    const count = this.#walk(state);
+    const { first, tokens } = this.trie;
+    const { distance } = this.table;
+    for (let k = 0; k < count; k++) {
+      const node = this.#nodes[k];
+      for (let i = first[node]; i < first[node + 1]; i++) allow(mask, tokens[i]);
+      farthest = Math.max(farthest, distance[this.#found[k]]);
+    }
     const look = { mask, farthest, groups: null };
     const oldest = this.#looks.size >= mostMasks ? this.#looks.keys().next().value : undefined;
     if (oldest !== undefined) this.#looks.delete(oldest);
@@ -81,21 +89,24 @@ export class TokenMasks {
 
   #groups(state: number): { tokens: number[]; cost: number }[] {
     const tokensTo = new Map<number, number[]>();
-    this.#walk(state, (node, to) => {
-      const tokens = tokensTo.get(to) ?? [];
-      if (tokens.length === 0) tokensTo.set(to, tokens);
+    const count = this.#walk(state);
+    for (let k = 0; k < count; k++) {
+      const node = this.#nodes[k];
+      const tokens = tokensTo.get(this.#found[k]) ?? [];
+      if (tokens.length === 0) tokensTo.set(this.#found[k], tokens);
       for (let i = this.trie.first[node]; i < this.trie.first[node + 1]; i++) tokens.push(this.trie.tokens[i]);
-    });
+    }
     return [...tokensTo].map(([to, tokens]) => ({ tokens, cost: this.wayOut(to).length }));
   }
 
-  /** Calls `found` for each node with tokens that may follow `from`, with the state after it. */
-  #walk(from: number, found: (node: number, state: number) => void): void {
+  /** Notes each node with tokens that may follow `from`, and the state after it, in #nodes and #found. Returns how many. */
+  #walk(from: number): number {
     const { byte, depth, after, first } = this.trie;
     const { table } = this;
     const { classOf, classes } = table;
     const path = this.#path;
-    let { next } = table;
+    let { next, distance } = table;
+    let count = 0;
     path[0] = from;
     for (let node = 0; node < byte.length; ) {
       const level = depth[node];
@@ -103,16 +114,20 @@ export class TokenMasks {
       let to = next[path[level - 1] * classes + byteClass];
       if (to === unknown) {
         to = table.take(path[level - 1], byteClass);
-        next = table.next;
+        ({ next, distance } = table);
       }
       if (to === dead) {
         node = after[node];
         continue;
       }
       path[level] = to;
-      if (first[node + 1] > first[node] && table.distance[to] < never) found(node, to);
+      if (first[node + 1] > first[node] && distance[to] < never) {
+        this.#nodes[count] = node;
+        this.#found[count++] = to;
+      }
       node++;
     }
+    return count;
   }
 
   #empty(): Mask {
