@@ -51,11 +51,11 @@ def sentence_pieces(vocab=400):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>", clean_up_tokenization_spaces=False)
 
 
-def golden(name, model_class, config, tokenizer, scale, prompts, chats=(), **generation):
-    """A model whose two likeliest tokens are never nearly equal, as rounding could then tell which comes: the first seed that gives one."""
+def golden(name, model_class, config, tokenizer, scale, prompts, chats=(), first=0, **generation):
+    """A model whose two likeliest tokens are never nearly equal, as rounding could then tell which comes: the first seed from `first` on that gives one."""
     if len(sys.argv) > 1 and name not in sys.argv[1:]:
         return
-    for seed in range(100):
+    for seed in range(first, first + 100):
         if calls(name, *save(name, seed, model_class, config, tokenizer, scale, **generation), prompts, chats) > 1e-3:
             return
 
@@ -123,11 +123,11 @@ def main():
     llama3 = byte_level(["<|begin_of_text|>", "<|eot_id|>", "<|end_of_text|>"], bos="<|begin_of_text|>")
     rope = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64)
     config = LlamaConfig(vocab_size=len(llama3), **small, rope_parameters=rope, bos_token_id=0, eos_token_id=2)
-    golden("llama", LlamaForCausalLM, config, llama3, 0.25, prompts, bos_token_id=0, eos_token_id=[2, 1], do_sample=True, temperature=0.6, top_p=0.9, max_length=64)
+    golden("llama", LlamaForCausalLM, config, llama3, 0.25, prompts, first=1, bos_token_id=0, eos_token_id=[2, 1], do_sample=True, temperature=0.6, top_p=0.9, max_length=64)
 
     gpt2 = byte_level(["<|endoftext|>"])
     config = GPT2Config(vocab_size=len(gpt2), n_embd=32, n_layer=2, n_head=4, n_positions=128, bos_token_id=0, eos_token_id=0)
-    golden("gpt2", GPT2LMHeadModel, config, gpt2, 0.2, prompts, bos_token_id=0, eos_token_id=0)
+    golden("gpt2", GPT2LMHeadModel, config, gpt2, 0.2, prompts, first=2, bos_token_id=0, eos_token_id=0)
 
     qwen = byte_level(["<|endoftext|>", "<|im_start|>", "<|im_end|>"], template=CHATML)
     config = Qwen3Config(vocab_size=len(qwen) + 5, **small, head_dim=16, eos_token_id=2)
