@@ -8,6 +8,7 @@ import { type Band, bandsOf } from "./bands.ts";
 import { copyInto } from "./copy.ts";
 import { pinnedGemm } from "./gemm.ts";
 import { matmul } from "./matmul.ts";
+import { ceilToQuad } from "./pad.ts";
 import { type LinearOptions, matvec, MATVEC_ROWS, readsRows } from "./matvec.ts";
 import { dequantize, matvecQuantized, planeBands } from "./quantized.ts";
 
@@ -32,7 +33,8 @@ export function linear(x: Tensor, weight: Matrix, options: LinearOptions = {}): 
     return inBands(x, weight.shape, options, planeBands(weight, 0, most), (band) => dequantize(weight, band, dtype));
   }
   if (few(matvecRows(gpu)) && readsRows(weight)) return matvec(x, weight, options);
-  const bands = bandsOf(gpu, "linear", weight.dim(0), { rowBytes: [terms * BYTES[weight.dtype]], strided: true });
+  const rowBytes = [ceilToQuad(terms) * BYTES[weight.dtype]]; // matmul makes whole quads of rows and of terms
+  const bands = bandsOf(gpu, "linear", ceilToQuad(weight.dim(0)), { rowBytes, halo: 3, strided: true });
   return inBands(x, weight.shape, options, bands, ({ start, end }) => weight.slice(0, start, end));
 }
 
@@ -43,11 +45,12 @@ export function matvecRows({ traits }: Gpu, quantised = false): number {
 }
 
 /** matmul with a matrix that comes in bands of its rows. */
-function inBands(x: Tensor, [cols, terms]: readonly number[], { bias, residual, ...options }: LinearOptions, bands: readonly Band[], rowsOf: (band: Band) => Tensor): Tensor {
+function inBands(x: Tensor, [cols, terms]: readonly number[], { bias, residual, ...options }: LinearOptions, all: readonly Band[], rowsOf: (band: Band) => Tensor): Tensor {
   const { gpu } = x;
   const shape = [...x.shape.slice(0, -1), cols];
   if (bias) expectShape("linear: bias", bias, [cols]);
   if (residual) expectShape("linear: residual", residual, shape);
+  const bands = all.map(({ start, end }) => ({ start, end: Math.min(end, cols) })).filter(({ start }) => start < cols);
   using scope = gpu.scope();
   const flat = x.rank === 1 ? x.reshape([1, terms]) : x;
   const added = residual && x.rank === 1 ? residual.reshape([1, cols]) : residual;

@@ -79,7 +79,7 @@ export function matvec(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   const words = new Tensor(gpu, weight.storage.retain(), [cols, terms / perWord], "u32", [terms / perWord, 1], weight.offset / perWord);
   for (const { start, end } of bandsOf(gpu, "matvec", cols, { rowBytes: [terms * BYTES[weight.dtype]], rowFlops: 2 * rows * terms, strided: true })) {
     kernels[sum].run(
-      { ...bindings(start, end), weight: words.slice(0, start, end) },
+      { ...bindings(start, end), weight: end - start === cols ? words : words.slice(0, start, end) },
       { ...params, cols: end - start, loads: terms / perWord / 4 },
       [Math.ceil((end - start) / ((defines.COLS * defines.LANES) / defines.SHARE))],
       { flops: 2 * rows * (end - start) * terms, defines: { ...defines, ROWS: given, HALF: perWord - 1 }, constants },
@@ -108,12 +108,16 @@ export function bindMatvec(what: string, x: Tensor, [cols, terms]: readonly numb
   const rows = x.size / terms;
   if (!(rows >= 1 && rows <= MATVEC_ROWS)) throw new ShapeError(`${what}: x expected 1 to ${MATVEC_ROWS} rows, got ${formatShape(x.shape)}`);
   const out = empty(x.gpu, shape, dtype);
-  const [flat, added, target] = [inQuads(x).reshape([rows, terms]), residual && inQuads(residual).reshape([rows, cols]), out.reshape([rows, cols])];
+  const flat = inQuads(x);
+  const added = residual && inQuads(residual);
   return {
     out,
     rows,
     given: 2 ** Math.ceil(Math.log2(rows)),
-    bindings: (start, end) => ({ x: flat, bias: bias?.slice(0, start, end) ?? flat, residual: added?.slice(1, start, end) ?? flat, out: target.slice(1, start, end) }),
+    bindings(start, end) {
+      if (end - start === cols) return { x: flat, bias: bias ?? flat, residual: added ?? flat, out }; // views cost time, of which a token has little
+      return { x: flat, bias: bias?.slice(0, start, end) ?? flat, residual: added?.reshape([rows, cols]).slice(1, start, end) ?? flat, out: out.reshape([rows, cols]).slice(1, start, end) };
+    },
     params: { rows, x_row: terms / 4, residual_row: cols, out_row: cols },
     constants: { BIAS: Number(bias !== undefined), RESIDUAL: Number(residual !== undefined), ACTIVATION: ACTIVATIONS[activation] },
   };

@@ -7,7 +7,7 @@ import { formatShape, ShapeError } from "../tensor/shape.ts";
 import { type Packing, planeWords, SCALES } from "../tensor/packing.ts";
 import type { QuantizedTensor } from "../tensor/quantized.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
-import { type Band, bandsOf } from "./bands.ts";
+import { type Band, bandsOf, LAUNCH } from "./bands.ts";
 import { contiguous } from "./copy.ts";
 import { defineKernel } from "./kernel.ts";
 import { bindMatvec, defineMatvec, type LinearOptions, matvecVariant } from "./matvec.ts";
@@ -65,7 +65,8 @@ export function embeddingQuantized(ids: Tensor, table: QuantizedTensor, dtype: "
 
 /** Bands of at most `most` rows (or the fewest that can be bound) whose planes the device binds at once. */
 export function planeBands(weight: QuantizedTensor, rowFlops: number, most = Infinity): Band[] {
-  const { gpu, packing, blocks, shape: [rows] } = weight;
+  const { gpu, packing, blocks, planes, shape: [rows] } = weight;
+  if (planes.low.bytes <= gpu.limits.maxStorageBufferBindingSize && rows * rowFlops <= LAUNCH.flops && rows <= most) return [{ start: 0, end: rows }]; // no plane is larger
   const { minStorageBufferOffsetAlignment: alignment } = gpu.limits;
   const aligned = planeWords(packing, alignment * blocks); // of so many rows, so without rounding
   const rowBytes = Object.values(aligned).filter(Boolean).map((words) => (4 * words) / alignment);
@@ -78,7 +79,8 @@ export function planeBands(weight: QuantizedTensor, rowFlops: number, most = Inf
 }
 
 /** Views of the planes of rows start … end-1; those that the packing lacks are bound to another one. Call in a scope. */
-export function planesOf({ packing, blocks, planes }: QuantizedTensor, start: number, end: number): Record<"low" | "high" | "scales" | "supers", Tensor> {
+export function planesOf({ packing, blocks, planes, shape }: QuantizedTensor, start: number, end: number): Record<"low" | "high" | "scales" | "supers", Tensor> {
+  if (end - start === shape[0]) return { ...planes, high: planes.high ?? planes.low, supers: planes.supers ?? planes.low };
   const before = planeWords(packing, start * blocks);
   const after = planeWords(packing, end * blocks);
   const low = planes.low.slice(0, before.low, after.low);

@@ -115,6 +115,25 @@ describe("quantised matrices", () => {
     );
   });
 
+  it.skipIf(!gpu.features.f16)("multiply f16 activations and give f16 rows", async () => {
+    using weight = await load(gpu, "Q5_0");
+    const x = random(gpu, [6, COLS], "f16", 9);
+    const values = await floatsOf("Q5_0.values");
+    const expected = Float64Array.from({ length: 6 * ROWS }, (_, i) => {
+      let sum = 0;
+      for (let k = 0; k < COLS; k++) sum += x.values[Math.floor(i / ROWS) * COLS + k] * values[(i % ROWS) * COLS + k];
+      return sum;
+    });
+    using one = linear(x.tensor.slice(0, 0, 1), weight, { dtype: "f32" });
+    await expectClose(one, expected.subarray(0, ROWS));
+    using many = linear(x.tensor, weight);
+    expect(many.dtype).toBe("f16");
+    await expectClose(many, expected);
+    using ids = upload(gpu, Int32Array.of(8), [1], "i32");
+    using row = embeddingQuantized(ids, weight, "f16");
+    await expectClose(row, values.subarray(8 * COLS), 1e-3);
+  });
+
   it("refuse rows that are no whole blocks", () => {
     expect(() => new QuantizedTensor(gpu.planner(), [4, 96], "Q4_K", "a.weight")).toThrow("a.weight: Q4_K expected rows of a multiple of 256, got [4, 96]");
   });
