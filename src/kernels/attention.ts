@@ -1,6 +1,9 @@
 // Scaled dot-product attention by online softmax: no matrix of scores is ever stored.
 import source from "/shaders/attention.wgsl?raw";
+import fewSource from "/shaders/attention-few.wgsl?raw";
+import joinSource from "/shaders/attention-join.wgsl?raw";
 import lanesSource from "/shaders/attention-lanes.wgsl?raw";
+import grid from "/shaders/include/grid.wgsl?raw";
 import multiplyQuads from "/shaders/include/multiply-quads.wgsl?raw";
 import spreadSubgroup from "/shaders/include/spread-subgroup.wgsl?raw";
 import stableTanh from "/shaders/include/tanh.wgsl?raw";
@@ -16,6 +19,8 @@ import { ceilToQuad, padRows } from "./pad.ts";
 const strided = ["q", "k", "v", "mask", "starts", "bias", "out"];
 const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads, stableTanh], strided });
 const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup, stableTanh], strided, enables: ["subgroups"] });
+const fewKernel = defineKernel({ name: "attention-few", source: fewSource, includes: [multiplyQuads, stableTanh], strided });
+const joinKernel = defineKernel({ name: "attention-join", source: joinSource, includes: [grid], strided: ["out"] });
 
 const MAX_HEAD = 256;
 const NO_WINDOW = 2 ** 32 - 1;
@@ -66,25 +71,33 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const added = bias?.broadcastTo([batch, heads, queries, keys]);
   const biasStep = added?.strides ?? [0, 0, 0, 0];
   const target = padded === size ? out : empty(q.gpu, [batch, queries, heads, padded], q.dtype);
-  const { kernel, defines, queriesAtOnce } = variantFor(q.gpu, padded);
+  const { kernel, defines, queriesAtOnce } = variantFor(q.gpu, padded, queries);
+  const splits = kernel === fewKernel ? splitsOf(batch * queries * heads, Math.min(keys, window ?? keys)) : 1;
+  const sums = splits === 1 ? target : empty(q.gpu, [batch, queries, heads, splits, padded + 4], "f32");
   const rowFlops = 4 * batch * heads * size * keys;
   const rowBytes = added ? [biasStep[2] * BYTES[added.dtype]] : [0];
+  const constants = Object.fromEntries(Object.entries({ CAUSAL: causal, MASKED: mask, STARTED: starts, CAPPED: softCap, BIASED: bias }).map(([name, given]) => [name, given === undefined || given === false ? 0 : 1]));
   for (const { start, end } of bandsOf(q.gpu, "attention", queries, { rowBytes, rowFlops, strided: true })) {
     const own = readQ.slice(1, start, end);
     kernel.run(
-      { q: own, k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, bias: added?.slice(2, start, end) ?? own, out: target.slice(1, start, end) },
+      { q: own, k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, bias: added?.slice(2, start, end) ?? own, out: sums.slice(1, start, end) },
       {
         heads, keys, queries: end - start, group: heads / k.dim(2), place: place + start, window: window ?? NO_WINDOW,
         scale: scale ?? 1 / Math.sqrt(size), cap: softCap ?? 0,
+        splits, split_keys: Math.ceil(Math.min(keys, window ?? keys) / splits),
         q_batch: readQ.strides[0], q_row: readQ.strides[1], q_head: readQ.strides[2],
         k_batch: readK.strides[0], k_row: readK.strides[1], k_head: readK.strides[2],
         v_batch: readV.strides[0], v_row: readV.strides[1], v_head: readV.strides[2],
         bias_batch: biasStep[0], bias_head: biasStep[1], bias_row: biasStep[2], bias_key: biasStep[3],
-        out_batch: target.strides[0],
+        out_batch: sums.strides[0],
       },
-      [Math.ceil((end - start) / queriesAtOnce), heads, batch],
-      { flops: rowFlops * (end - start), constants: { CAUSAL: Number(causal), MASKED: Number(mask !== undefined), STARTED: Number(starts !== undefined), CAPPED: Number(softCap !== undefined), BIASED: Number(bias !== undefined) }, defines },
+      [Math.ceil((end - start) / queriesAtOnce) * splits, heads, batch],
+      { flops: rowFlops * (end - start), constants: kernel === fewKernel ? { ...constants, SPLIT: Number(splits > 1) } : constants, defines },
     );
+  }
+  if (sums !== target) {
+    const count = target.size / 4;
+    joinKernel.run({ parts: sums, out: target }, { splits, count, quads: padded / 4 }, [Math.ceil(count / 64)]);
   }
   if (target !== out) copyInto(target.slice(3, 0, size), out);
   return out;
@@ -109,9 +122,21 @@ interface Variant {
 
 const TILE_QUADS = 480; // of keys, and as many of values: 15 KiB of the 16 that every device has
 
-/** A fixed choice by head size and kind of GPU. */
-function variantFor({ traits, features }: Gpu, size: number): Variant {
+/** Up to so many queries, a workgroup each is better than an invocation each. */
+const FEW = 8;
+
+/** Workgroups that keep a large GPU busy, and the fewest keys that make one worth its start. */
+const BUSY = { workgroups: 256, keys: 128 };
+
+/** Workgroups that share the keys of one query of one head, where there are `rows` of these. */
+function splitsOf(rows: number, keys: number): number {
+  return Math.max(1, Math.min(Math.ceil(BUSY.workgroups / rows), Math.ceil(keys / BUSY.keys)));
+}
+
+/** A fixed choice by head size, number of queries and kind of GPU. */
+function variantFor({ traits, features }: Gpu, size: number, queries: number): Variant {
   if (traits.software && features.subgroups) return { kernel: lanesKernel, defines: { D: size, GROUP: traits.subgroupSize >= 8 ? 8 : 4 }, queriesAtOnce: 8 };
+  if (!traits.software && queries <= FEW) return { kernel: fewKernel, defines: { D: size }, queriesAtOnce: 1 };
   const block = traits.software ? 1 : 4; // a GPU that the CPU plays compiles long loops slowly
   const tile = Math.max(block, Math.min(32, Math.floor(TILE_QUADS / (size / 4) / block) * block));
   return { kernel: tileKernel, defines: { D: size, TILE: tile, BLOCK: block }, queriesAtOnce: 64 };
