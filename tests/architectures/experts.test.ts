@@ -1,11 +1,12 @@
-// Mixtures of experts of full size on paper (see tests/reference/published_experts.py), and what their configs may not ask for. Their values are tested with the other decoders.
+// Mixtures of experts of full size on paper (see tests/reference/published_experts.py), in f16 and in 8 bits, and what their configs may not ask for. In f32 they are tested with the other decoders.
 import { afterAll, describe, expect, it } from "vitest";
 import { causalLmOf } from "../../src/architectures/causal-lm.ts";
 import { Checkpoint } from "../../src/formats/safetensors.ts";
 import { DEFAULT_LIMITS, Gpu } from "../../src/gpu/gpu.ts";
 import { Weights } from "../../src/nn/weights.ts";
-import { empty } from "../../src/tensor/tensor.ts";
-import { readJson } from "./golden.ts";
+import { empty, upload } from "../../src/tensor/tensor.ts";
+import { testGpu } from "../gpu.ts";
+import { openGolden, readJson, relativeError, type Values } from "./golden.ts";
 import { headerOnly } from "./headers.ts";
 
 interface Published {
@@ -56,6 +57,36 @@ describe.each(MODELS)("%s", (name, model) => {
     expect(flops / model.active).toBeGreaterThan(1.7); // two for each parameter that a token meets, but for the embedding
     expect(flops / model.active).toBeLessThan(2.1);
   });
+});
+
+describe("in fewer bits", () => {
+  /** The largest difference of a prompt's logits, relative to the largest of them. */
+  async function errorOf(dtype: "f32" | "f16", quantize?: "q8"): Promise<number> {
+    const gpu = await testGpu();
+    const golden = await openGolden("causal-lm/mixtral", "model.safetensors");
+    const { names, create } = await causalLmOf(golden.config);
+    const weights = Weights.of(gpu, golden.checkpoint, { name: "mixtral", dtype, quantize, ...names });
+    const model = create(weights);
+    weights.finish();
+    await weights.load();
+    const value = (key: string): Values => golden.expected.get(key) ?? { shape: [], data: new Float32Array() };
+    const [prompt, { shape, data }] = [value("input_ids").data, value("logits")];
+    using ids = upload(gpu, Int32Array.from(prompt), [1, prompt.length], "i32");
+    using cache = model.newCache(1);
+    const error = await relativeError(model.forward(ids, cache, { logits: "all" }), { shape: [1, ...shape], data });
+    gpu.destroy();
+    return error;
+  }
+
+  it("stays near in f16 (skipped where the adapter has no shader-f16)", async ({ skip }) => {
+    const gpu = await testGpu();
+    const { f16 } = gpu.features;
+    gpu.destroy();
+    skip(!f16, "no shader-f16");
+    expect(await errorOf("f16")).toBeLessThan(2e-2);
+  }, 600_000);
+
+  it("stays near with experts of 8 bits", async () => expect(await errorOf("f32", "q8")).toBeLessThan(1e-1), 600_000);
 });
 
 describe("refuses", () => {
