@@ -66,7 +66,8 @@ CASES["mixtral"] = dict(COMMON, model_type="mixtral", rope_theta=1e6, sliding_wi
 def randomise(model, seed):
     """Weights large enough that every bias, scale and attention matters, rounded to what F16 holds."""
     generator = torch.Generator().manual_seed(seed)
-    embeddings = 0.08 if "gemma" in model.config.model_type else 0.3 if model.config.tie_word_embeddings else 1.0  # small where they are the head, too, or each token would call for itself
+    # small where they are the head, too, or each token may call for itself
+    embeddings = 0.08 if "gemma" in model.config.model_type else 0.3 if model.config.tie_word_embeddings and model.config.model_type not in ("gpt2", "smollm3") else 1.0
     for name, p in model.named_parameters():
         embedded = any(part in name for part in ("embed", "wte", "wpe"))
         spread = 0.3 if p.ndim == 1 else embeddings if embedded else 1.5 / (p.shape[-1] if p.ndim == 3 else p[0].numel()) ** 0.5
