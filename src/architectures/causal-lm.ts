@@ -2,6 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { ConfigError } from "../nn/config.ts";
 import type { KvCache } from "../nn/kv-cache.ts";
+import { packedMatrices } from "../nn/packed-matrices.ts";
 import type { Weights, WeightsOptions } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -31,9 +32,9 @@ export interface CausalLm {
   forward(ids: Tensor, cache: KvCache, options?: ForwardOptions): Tensor;
 }
 
-/** A model as its config.json describes it: what its checkpoint's names are, and how to build it. */
+/** A model as its config.json describes it: what its checkpoint's names are (and that its matrices may be in blocks), and how to build it. */
 export interface CausalLmBuilder {
-  readonly names: Pick<WeightsOptions, "renames" | "unused">;
+  readonly names: Pick<WeightsOptions, "renames" | "unused" | "matrices">;
   create(weights: Weights): CausalLm;
 }
 
@@ -59,5 +60,6 @@ export async function causalLmOf(json: unknown): Promise<CausalLmBuilder> {
   const type = typeof json === "object" && json !== null && "model_type" in json ? json.model_type : undefined;
   const load = typeof type === "string" && Object.hasOwn(BUILDERS, type) ? BUILDERS[type] : undefined;
   if (!load) throw new ConfigError(`config key "model_type" expected one of ${Object.keys(BUILDERS).join(", ")}, got ${JSON.stringify(type) ?? "nothing"}`);
-  return (await load())(json);
+  const { names, create } = (await load())(json);
+  return { names: { matrices: packedMatrices, ...names }, create };
 }

@@ -1,13 +1,13 @@
 // The decoder that Llama (Touvron et al. 2023, arXiv 2302.13971) and its relatives share: RMS norms, rotary positions, query heads that share keys, a gated feed-forward part.
 import type { Gpu } from "../gpu/gpu.ts";
-import { attention } from "../kernels/attention.ts";
+import { decoderAttention } from "../kernels/attention-few.ts";
 import { cast, copyInto } from "../kernels/copy.ts";
 import { affine, softCap } from "../kernels/elementwise.ts";
 import { rope } from "../kernels/rope.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { KvCache } from "../nn/kv-cache.ts";
 import { Linear } from "../nn/linear.ts";
-import { RmsNorm, type RmsNormShape } from "../nn/norm.ts";
+import { RmsNorm, type RmsNormShape } from "../nn/rms-norm.ts";
 import type { Rotary } from "../nn/rotary.ts";
 import { consume, scoped } from "../nn/scoped.ts";
 import type { Weights } from "../nn/weights.ts";
@@ -81,7 +81,7 @@ class DecoderAttention {
     else turned(k, cache.table(rotary), newKeys);
     copyInto(projected.v, newValues);
     const queries = rotary === null ? q : turned(q, cache.table(rotary));
-    const attended = attention(queries, keys, values, {
+    const attended = decoderAttention(queries, keys, values, {
       causal: true, start: cache.length, keyStart: padding, scale: attentionScale, softCap: attentionSoftCap ?? undefined, window: window ?? undefined,
     });
     return this.oProj.forward(attended.reshape([batch, tokens, heads * headSize]), { residual, dtype: "f32" });

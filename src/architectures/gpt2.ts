@@ -1,7 +1,7 @@
 // GPT-2 (Radford et al. 2019): learned positions, layer norms, biases everywhere, as transformers' GPT2LMHeadModel computes it.
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Activation } from "../kernels/activation.ts";
-import { attention } from "../kernels/attention.ts";
+import { decoderAttention } from "../kernels/attention-few.ts";
 import { copyInto } from "../kernels/copy.ts";
 import { add } from "../kernels/elementwise.ts";
 import { matmul } from "../kernels/matmul.ts";
@@ -93,7 +93,7 @@ class Gpt2Block {
     const { newKeys, newValues, keys, values } = cache.slot(this.index, tokens);
     copyInto(k, newKeys);
     copyInto(v, newValues);
-    const attended = attention(q, keys, values, { causal: true, start: cache.length, keyStart: cache.padding ?? undefined, scale: attentionScale(this.index) });
+    const attended = decoderAttention(q, keys, values, { causal: true, start: cache.length, keyStart: cache.padding ?? undefined, scale: attentionScale(this.index) });
     const h = this.attnProj.forward(attended.reshape(x.shape), { residual: x });
     return this.mlpProj.forward(this.cFc.forward(this.ln2.forward(h), { activation }), { residual: h });
   }

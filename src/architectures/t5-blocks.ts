@@ -1,11 +1,12 @@
 // T5's layers: what is added to the states is computed from their RMS norm; scores are not scaled, but biased by distance.
 // All activations are f32, whatever the weights' type: they pass f16's range in the published models.
-import { attention, type AttentionOptions } from "../kernels/attention.ts";
+import type { AttentionOptions } from "../kernels/attention.ts";
+import { decoderAttention } from "../kernels/attention-few.ts";
 import { copyInto } from "../kernels/copy.ts";
 import { glu } from "../kernels/glu.ts";
 import type { KvCache } from "../nn/kv-cache.ts";
 import { Linear } from "../nn/linear.ts";
-import { RmsNorm } from "../nn/norm.ts";
+import { RmsNorm } from "../nn/rms-norm.ts";
 import type { Weights } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { T5Config } from "./t5-config.ts";
@@ -38,7 +39,7 @@ export class T5Attention {
 
   /** x [B, N, D], which looks at keys and values, plus residual [B, N, D] → [B, N, D]. */
   forward(x: Tensor, { keys, values }: KeysAndValues, residual: Tensor, options: Pick<AttentionOptions, "bias" | "keyMask" | "causal" | "start">): Tensor {
-    const attended = attention(this.#heads(this.q.forward(x)), keys, values, { scale: 1, ...options });
+    const attended = decoderAttention(this.#heads(this.q.forward(x)), keys, values, { scale: 1, ...options });
     return this.o.forward(attended.reshape([x.dim(0), x.dim(1), -1]), { residual });
   }
 

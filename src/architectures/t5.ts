@@ -6,9 +6,11 @@ import { linear } from "../kernels/linear.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { KvCache } from "../nn/kv-cache.ts";
 import { Linear } from "../nn/linear.ts";
-import { RmsNorm } from "../nn/norm.ts";
+import { RmsNorm } from "../nn/rms-norm.ts";
 import { consume, outliving, scoped } from "../nn/scoped.ts";
-import type { MatrixWeight, Weights, WeightsOptions } from "../nn/weights.ts";
+import type { MatrixWeight } from "../nn/matrices.ts";
+import { packedMatrices } from "../nn/packed-matrices.ts";
+import type { Weights, WeightsOptions } from "../nn/weights.ts";
 import { expectShape, ShapeError } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { CacheOptions, ForwardOptions } from "./causal-lm.ts";
@@ -20,10 +22,10 @@ import { RelativeBias } from "./t5-relative-bias.ts";
 const REPEATED = [/^(en|de)coder\.embed_tokens\.weight$/, /^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$/];
 
 /** What the checkpoints of encoder-decoders carry besides. */
-export const t5Names: Pick<WeightsOptions, "renames" | "unused"> = { unused: REPEATED };
+export const t5Names: Pick<WeightsOptions, "renames" | "unused" | "matrices"> = { matrices: packedMatrices, unused: REPEATED };
 
 /** The same for the encoder alone, which may come with its decoder. */
-export const t5EncoderNames: Pick<WeightsOptions, "renames" | "unused"> = { unused: [...REPEATED, /^decoder\./, /^lm_head\./] };
+export const t5EncoderNames: Pick<WeightsOptions, "renames" | "unused" | "matrices"> = { matrices: packedMatrices, unused: [...REPEATED, /^decoder\./, /^lm_head\./] };
 
 /** Relative positions have no end: past maxDistance all are alike. */
 const MAX_POSITIONS = 2 ** 20;

@@ -1,9 +1,6 @@
 // Scaled dot-product attention by online softmax: no matrix of scores is ever stored.
 import source from "/shaders/attention.wgsl?raw";
-import fewSource from "/shaders/attention-few.wgsl?raw";
-import joinSource from "/shaders/attention-join.wgsl?raw";
 import lanesSource from "/shaders/attention-lanes.wgsl?raw";
-import grid from "/shaders/include/grid.wgsl?raw";
 import multiplyQuads from "/shaders/include/multiply-quads.wgsl?raw";
 import spreadSubgroup from "/shaders/include/spread-subgroup.wgsl?raw";
 import stableTanh from "/shaders/include/tanh.wgsl?raw";
@@ -16,11 +13,10 @@ import { contiguous, copyInto } from "./copy.ts";
 import { defineKernel, type Kernel } from "./kernel.ts";
 import { ceilToQuad, padRows } from "./pad.ts";
 
-const strided = ["q", "k", "v", "mask", "starts", "bias", "out"];
-const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads, stableTanh], strided });
-const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup, stableTanh], strided, enables: ["subgroups"] });
-const fewKernel = defineKernel({ name: "attention-few", source: fewSource, includes: [multiplyQuads, stableTanh], strided });
-const joinKernel = defineKernel({ name: "attention-join", source: joinSource, includes: [grid], strided: ["out"] });
+/** Operands that may be views. */
+export const attentionViews = ["q", "k", "v", "mask", "starts", "bias", "out"];
+const tileKernel = defineKernel({ name: "attention-tile", source, includes: [multiplyQuads, stableTanh], strided: attentionViews });
+const lanesKernel = defineKernel({ name: "attention-lanes", source: lanesSource, includes: [multiplyQuads, spreadSubgroup, stableTanh], strided: attentionViews, enables: ["subgroups"] });
 
 const MAX_HEAD = 256;
 const NO_WINDOW = 2 ** 32 - 1;
@@ -50,6 +46,11 @@ export interface AttentionOptions {
  * A query that sees no key gives 0. Throws ShapeError.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  return attentionBy(attentionVariant, q, k, v, options);
+}
+
+/** The same by a kernel of the caller's choice. */
+export function attentionBy(choose: (gpu: Gpu, shape: AttentionShape) => AttentionVariant, q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { scale, causal = false, start: place = 0, window, softCap, keyMask, keyStart, bias } = options;
   expectShape("attention: q", q, [null, null, null, null]);
   const [batch, queries, heads, size] = q.shape;
@@ -71,20 +72,20 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const added = bias?.broadcastTo([batch, heads, queries, keys]);
   const biasStep = added?.strides ?? [0, 0, 0, 0];
   const target = padded === size ? out : empty(q.gpu, [batch, queries, heads, padded], q.dtype);
-  const { kernel, defines, queriesAtOnce } = variantFor(q.gpu, padded, queries);
-  const splits = kernel === fewKernel ? splitsOf(batch * queries * heads, Math.min(keys, window ?? keys)) : 1;
+  const seen = Math.min(keys, window ?? keys);
+  const { kernel, defines, queriesAtOnce, splits = 1, join, constants: own } = choose(q.gpu, { size: padded, queries, rows: batch * queries * heads, keys: seen });
   const sums = splits === 1 ? target : empty(q.gpu, [batch, queries, heads, splits, padded + 4], "f32");
   const rowFlops = 4 * batch * heads * size * keys;
   const rowBytes = added ? [biasStep[2] * BYTES[added.dtype]] : [0];
   const constants = Object.fromEntries(Object.entries({ CAUSAL: causal, MASKED: mask, STARTED: starts, CAPPED: softCap, BIASED: bias }).map(([name, given]) => [name, given === undefined || given === false ? 0 : 1]));
   for (const { start, end } of bandsOf(q.gpu, "attention", queries, { rowBytes, rowFlops, strided: true })) {
-    const own = readQ.slice(1, start, end);
+    const some = readQ.slice(1, start, end);
     kernel.run(
-      { q: own, k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, bias: added?.slice(2, start, end) ?? own, out: sums.slice(1, start, end) },
+      { q: some, k: readK, v: readV, mask: mask ?? readQ, starts: starts ?? readQ, bias: added?.slice(2, start, end) ?? some, out: sums.slice(1, start, end) },
       {
         heads, keys, queries: end - start, group: heads / k.dim(2), place: place + start, window: window ?? NO_WINDOW,
         scale: scale ?? 1 / Math.sqrt(size), cap: softCap ?? 0,
-        splits, split_keys: Math.ceil(Math.min(keys, window ?? keys) / splits),
+        splits, split_keys: Math.ceil(seen / splits),
         q_batch: readQ.strides[0], q_row: readQ.strides[1], q_head: readQ.strides[2],
         k_batch: readK.strides[0], k_row: readK.strides[1], k_head: readK.strides[2],
         v_batch: readV.strides[0], v_row: readV.strides[1], v_head: readV.strides[2],
@@ -92,13 +93,10 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
         out_batch: sums.strides[0],
       },
       [Math.ceil((end - start) / queriesAtOnce) * splits, heads, batch],
-      { flops: rowFlops * (end - start), constants: kernel === fewKernel ? { ...constants, SPLIT: Number(splits > 1) } : constants, defines },
+      { flops: rowFlops * (end - start), constants: { ...constants, ...own }, defines },
     );
   }
-  if (sums !== target) {
-    const count = target.size / 4;
-    joinKernel.run({ parts: sums, out: target }, { splits, count, quads: padded / 4 }, [Math.ceil(count / 64)]);
-  }
+  if (sums !== target) join?.(sums, target);
   if (target !== out) copyInto(target.slice(3, 0, size), out);
   return out;
 }
@@ -114,29 +112,32 @@ function rowsInQuads(x: Tensor): Tensor {
   return readable ? x.view() : contiguous(x);
 }
 
-interface Variant {
+/** What the choice of a kernel may depend on. */
+export interface AttentionShape {
+  /** Of a head, in whole quads. */
+  readonly size: number;
+  readonly queries: number;
+  /** Queries of all heads and of the whole batch. */
+  readonly rows: number;
+  /** That a query sees at most. */
+  readonly keys: number;
+}
+
+export interface AttentionVariant {
   readonly kernel: Kernel;
   readonly defines: Readonly<Record<string, number>>;
+  readonly constants?: Readonly<Record<string, number>>;
   readonly queriesAtOnce: number;
+  /** Workgroups that share a query's keys; what each finds, [B, N, H, splits, D + 4], is then joined to out [B, N, H, D]. */
+  readonly splits?: number;
+  join?(parts: Tensor, out: Tensor): void;
 }
 
 const TILE_QUADS = 480; // of keys, and as many of values: 15 KiB of the 16 that every device has
 
-/** Up to so many queries, a workgroup each is better than an invocation each. */
-const FEW = 8;
-
-/** Workgroups that keep a large GPU busy, and the fewest keys that make one worth its start. */
-const BUSY = { workgroups: 256, keys: 128 };
-
-/** Workgroups that share the keys of one query of one head, where there are `rows` of these. */
-function splitsOf(rows: number, keys: number): number {
-  return Math.max(1, Math.min(Math.ceil(BUSY.workgroups / rows), Math.ceil(keys / BUSY.keys)));
-}
-
-/** A fixed choice by head size, number of queries and kind of GPU. */
-function variantFor({ traits, features }: Gpu, size: number, queries: number): Variant {
+/** A fixed choice by head size and kind of GPU. */
+export function attentionVariant({ traits, features }: Gpu, { size }: AttentionShape): AttentionVariant {
   if (traits.software && features.subgroups) return { kernel: lanesKernel, defines: { D: size, GROUP: traits.subgroupSize >= 8 ? 8 : 4 }, queriesAtOnce: 8 };
-  if (!traits.software && queries <= FEW) return { kernel: fewKernel, defines: { D: size }, queriesAtOnce: 1 };
   const block = traits.software ? 1 : 4; // a GPU that the CPU plays compiles long loops slowly
   const tile = Math.max(block, Math.min(32, Math.floor(TILE_QUADS / (size / 4) / block) * block));
   return { kernel: tileKernel, defines: { D: size, TILE: tile, BLOCK: block }, queriesAtOnce: 64 };

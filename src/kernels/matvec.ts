@@ -7,24 +7,14 @@ import sumWorkgroup from "/shaders/include/matvec-workgroup.wgsl?raw";
 import multiplyQuads from "/shaders/include/multiply-quads.wgsl?raw";
 import source from "/shaders/matvec.wgsl?raw";
 import type { Gpu } from "../gpu/gpu.ts";
-import { BYTES, type DType } from "../tensor/dtype.ts";
+import { BYTES } from "../tensor/dtype.ts";
 import { expectShape, formatShape, ShapeError } from "../tensor/shape.ts";
 import { empty, Tensor } from "../tensor/tensor.ts";
-import { type Activation, ACTIVATIONS } from "./activation.ts";
+import { ACTIVATIONS } from "./activation.ts";
 import { bandsOf } from "./bands.ts";
 import { defineKernel, type Kernel } from "./kernel.ts";
+import type { LinearOptions } from "./linear-matmul.ts";
 import { inQuads } from "./pad.ts";
-
-/** What follows the sums of a linear layer. */
-export interface LinearOptions {
-  /** [N], added before the activation. */
-  readonly bias?: Tensor;
-  readonly activation?: Activation;
-  /** [..., N], added after the activation. */
-  readonly residual?: Tensor;
-  /** Of the result; x's unless given. */
-  readonly dtype?: DType;
-}
 
 /** Who shares the work of a matrix-vector product. */
 export interface MatvecVariant {

@@ -10,7 +10,8 @@ import { empty, type Tensor } from "../tensor/tensor.ts";
 import { type Band, bandsOf, LAUNCH } from "./bands.ts";
 import { contiguous } from "./copy.ts";
 import { defineKernel } from "./kernel.ts";
-import { bindMatvec, defineMatvec, type LinearOptions, matvecVariant } from "./matvec.ts";
+import type { LinearOptions } from "./linear-matmul.ts";
+import { bindMatvec, defineMatvec, matvecVariant } from "./matvec.ts";
 
 const matvecKernels = defineMatvec("matvec-quantized", matvecSource, ["x"], [quantized]);
 const dequantizeKernel = defineKernel({ name: "dequantize", source: dequantizeSource, includes: [quantized, grid] });

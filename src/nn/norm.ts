@@ -1,7 +1,6 @@
-// Group norm (Wu & He 2018), layer norm (Ba et al. 2016) and RMS norm (Zhang & Sennrich 2019), with their learned scale and shift.
+// Group norm (Wu & He 2018) and layer norm (Ba et al. 2016), with their learned scale and shift.
 import { groupNorm, type GroupNormOptions } from "../kernels/group-norm.ts";
 import { layerNorm } from "../kernels/layer-norm.ts";
-import { rmsNorm, type RmsNormOptions } from "../kernels/rms-norm.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Weight, Weights } from "./weights.ts";
 
@@ -32,26 +31,5 @@ export class LayerNorm {
   /** x [..., C] → the same shape. */
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.weight, this.bias, this.eps);
-  }
-}
-
-export interface RmsNormShape {
-  readonly eps: number;
-  /** Added to the stored weight: 1 for Gemma. */
-  readonly shift?: number;
-}
-
-export class RmsNorm {
-  readonly weight: Tensor; // [C], f32: it is small
-  readonly #shape: RmsNormShape;
-
-  constructor(weights: Weights, channels: number, shape: RmsNormShape) {
-    this.weight = weights.take("weight", [channels], { dtype: "f32" });
-    this.#shape = shape;
-  }
-
-  /** x [..., C] plus, if given, a residual of its shape after the norm → the same shape. */
-  forward(x: Tensor, epilogue: Pick<RmsNormOptions, "residual" | "dtype"> = {}): Tensor {
-    return rmsNorm(x, this.weight, { ...this.#shape, ...epilogue });
   }
 }

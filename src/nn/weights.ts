@@ -1,18 +1,16 @@
 // A checkpoint's tensors on their way into a network: shapes stated where they are taken, streamed to the GPU afterwards.
-import { decodeStored, type GgmlBlockType, ggmlBlocks, isBlockType } from "../formats/ggml-blocks.ts";
-import { quantizeBlocks } from "../formats/ggml-quantize.ts";
+import { type Decoded, decodeTo, isStoredDtype } from "../formats/dtype.ts";
+import type { GgmlBlockType } from "../formats/ggml-blocks.ts";
 import type { TensorEntry, TensorFile } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
-import { QuantizedTensor } from "../tensor/quantized.ts";
-import { empty, type Tensor, writeBytes } from "../tensor/tensor.ts";
+import type { QuantizedTensor } from "../tensor/quantized.ts";
+import { empty, Tensor, writeBytes } from "../tensor/tensor.ts";
+import { type Matrices, type MatrixWeight, plainMatrices, type Quantization } from "./matrices.ts";
 
 /** A weight as kernels read it: plain f32 or f16 rows. */
 export type Weight = Tensor;
-
-/** A matrix of a linear layer or of embeddings: plain, or quantised in blocks. */
-export type MatrixWeight = Tensor | QuantizedTensor;
 
 /** A checkpoint that does not fit its network: lists every missing, extra and misshapen tensor. */
 export class CheckpointError extends Error {
@@ -31,13 +29,13 @@ export interface WeightsOptions {
   readonly renames?: readonly (readonly [from: RegExp, to: string])[];
   /** Tensors that published files carry and the network does not use. */
   readonly unused?: readonly RegExp[];
-  /** Quantises stored numbers of matrices: "q8" to Q8_0, "q4" to Q4_1. A matrix whose rows are no multiple of 32 stays plain; stored blocks stay what they are. */
-  readonly quantize?: "q8" | "q4";
+  /** The forms that matrices may have; plain numbers unless given. */
+  readonly matrices?: Matrices;
+  /** Quantises stored numbers of matrices, where these forms have blocks. A matrix whose rows are no multiple of 32 stays plain; stored blocks stay what they are. */
+  readonly quantize?: Quantization;
 }
 
 const WHOLE_WORDS = 256; // elements of a quantised matrix that take whole words of every plane
-
-const QUANTIZED = { q8: "Q8_0", q4: "Q4_1" } as const;
 
 export interface TakeOptions {
   readonly layout?: WeightLayout;
@@ -80,6 +78,7 @@ export class Weights {
 
   /** All the tensors of a checkpoint. On a planning Gpu nothing is read, so headers alone suffice. */
   static of(gpu: Gpu, checkpoint: Pick<TensorFile, "tensors" | "stream">, options: WeightsOptions): Weights {
+    if (options.quantize && !options.matrices?.blocks) throw new Error(`${options.name}: this network is not quantised: its matrices are plain numbers`);
     const names = new Map<string, string>();
     for (const stored of checkpoint.tensors.keys()) {
       const rename = options.renames?.find(([from]) => from.test(stored));
@@ -94,6 +93,11 @@ export class Weights {
 
   get dtype(): "f32" | "f16" {
     return this.shared.options.dtype;
+  }
+
+  /** What reads its matrices. */
+  get matrices(): Matrices {
+    return this.shared.options.matrices ?? plainMatrices;
   }
 
   /** The weights below a name: `weights.at("mid_block").at("resnets.0")`. */
@@ -114,10 +118,8 @@ export class Weights {
 
   /** As `take`, a matrix [N, K] that `linear` or `embedding` reads: quantised where it is stored in blocks, or where the options say so. */
   takeMatrix(name: string, shape: Shape, { or = [] }: Pick<TakeOptions, "or"> = {}): MatrixWeight {
-    const type = this.#blockType(name, shape);
-    if (type === undefined) return this.take(name, shape, { or });
-    const entry = this.#find(name, shape, or);
-    return this.#taken(name, "rows", new QuantizedTensor(this.gpu, shape, type, this.prefix + name), entry?.name);
+    const blocks = this.#allocateBlocks(this.#blockType(name, shape), shape, this.prefix + name);
+    return blocks ? this.#taken(name, "rows", blocks, this.#find(name, shape, or)?.name) : this.take(name, shape, { or });
   }
 
   /** Matrices of one stored shape [N, K] and type, such as a layer's experts, as one that has them below each other, [names · N, K]. */
@@ -127,17 +129,19 @@ export class Weights {
     if (odd !== undefined) this.shared.problems.push(`${this.prefix}${odd} expected ${type} as ${names[0]}, got ${this.#stored(odd)?.dtype ?? "nothing"}`);
     const all = [names.length * shape[0], shape[1]];
     const label = this.prefix + names[0];
-    const weight = type === undefined ? empty(this.gpu, all, this.dtype, { recycle: false, label }) : new QuantizedTensor(this.gpu, all, type, label);
+    const weight = this.#allocateBlocks(type, all, label) ?? empty(this.gpu, all, this.dtype, { recycle: false, label });
     for (const [i, name] of names.entries()) this.#taken(name, "rows", weight, this.#find(name, shape, [])?.name, i * sizeOf(shape));
     return weight;
   }
 
   /** How a matrix is kept in blocks; undefined where it stays plain numbers. */
   #blockType(name: string, shape: Shape): GgmlBlockType | undefined {
-    const { quantize } = this.shared.options;
-    const stored = this.#stored(name)?.dtype;
-    const type = stored === undefined ? undefined : isBlockType(stored) ? stored : quantize && QUANTIZED[quantize];
-    return type !== undefined && shape[1] % ggmlBlocks[type].elements === 0 ? type : undefined;
+    const stored = this.#stored(name);
+    return stored && this.matrices.blocks?.typeOf(stored.dtype, shape, this.shared.options.quantize);
+  }
+
+  #allocateBlocks(type: GgmlBlockType | undefined, shape: Shape, label: string): QuantizedTensor | undefined {
+    return type && this.matrices.blocks?.allocate(this.gpu, shape, type, label);
   }
 
   #stored(name: string): TensorEntry | undefined {
@@ -217,7 +221,7 @@ export class Weights {
     const { checkpoint } = this.shared;
     const entry = checkpoint.tensors.get(stored);
     if (!entry) throw new CheckpointError(`${this.shared.options.name}: ${stored} is missing`);
-    if (weight instanceof QuantizedTensor) {
+    if (!(weight instanceof Tensor)) {
       yield* this.#uploadBlocks(entry, weight, start, signal);
       return;
     }
@@ -226,7 +230,7 @@ export class Weights {
     const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / row / 4)) * 4 * row; // whole rows; four at a time keep offsets aligned
     let offset = start;
     for await (const bytes of checkpoint.stream(stored, { signal, chunkBytes })) {
-      const values = decodeStored(entry.dtype, bytes, dtype);
+      const values = this.#decode(entry, bytes, dtype);
       const laidOut = layout === "conv2d" ? channelsLast(values, entry.shape) : values;
       writeBytes(weight, offset * BYTES[dtype], bytesOf(laidOut));
       offset += values.length;
@@ -234,15 +238,21 @@ export class Weights {
     }
   }
 
+  /** A tensor's stored bytes as numbers. Throws FormatError, or CheckpointError for blocks where nothing reads them. */
+  #decode({ name, dtype }: TensorEntry, bytes: Uint8Array, to: "f32" | "f16"): Decoded["f32" | "f16"] {
+    const { blocks } = this.matrices;
+    if (blocks) return blocks.decode(dtype, bytes, to);
+    if (isStoredDtype(dtype)) return decodeTo(dtype, bytes, to);
+    throw new CheckpointError(`${this.shared.options.name}: ${name} is stored in blocks of ${dtype}: weights as plain numbers expected`);
+  }
+
   /** The same for a quantised matrix, of blocks or of numbers. */
   async *#uploadBlocks(entry: TensorEntry, weight: QuantizedTensor, start: number, signal?: AbortSignal): AsyncGenerator<number> {
-    const stored = isBlockType(entry.dtype);
     const elements = sizeOf(entry.shape);
     const step = (WHOLE_WORDS * entry.byteLength) / elements;
     const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / step)) * step;
     for await (const bytes of this.shared.checkpoint.stream(entry.name, { signal, chunkBytes })) {
-      const blocks = stored ? bytes : quantizeBlocks(weight.type === "Q8_0" ? "Q8_0" : "Q4_1", decodeStored(entry.dtype, bytes, "f32"));
-      weight.fill(start, blocks);
+      this.matrices.blocks?.fill(weight, start, entry.dtype, bytes);
       start += (bytes.byteLength * elements) / entry.byteLength;
       yield bytes.byteLength;
     }

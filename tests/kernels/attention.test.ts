@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { attention } from "../../src/kernels/attention.ts";
+import { decoderAttention } from "../../src/kernels/attention-few.ts";
 import { LAUNCH } from "../../src/kernels/bands.ts";
 import { upload } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
@@ -42,7 +43,7 @@ const plain: Case = { batch: 1, queries: 9, keys: 11, heads: 2, size: 8, causal:
 /** As a decoder of text asks. */
 const decoding: Case = { ...plain, batch: 2, heads: 6, keyHeads: 2, queries: 9, keys: 40, start: 31, causal: true, window: 12, softCap: 1.5, keyStart: [0, 33], magnitude: 2 };
 
-async function check(c: Case, gpu = usual): Promise<void> {
+async function check(c: Case, gpu = usual, attend = attention): Promise<void> {
   const { batch, queries, keys, heads, size } = c;
   const q = random(gpu, [batch, queries, heads, size], c.dtype, c.seed, c.magnitude);
   const keyHeads = c.keyHeads ?? heads;
@@ -54,7 +55,7 @@ async function check(c: Case, gpu = usual): Promise<void> {
   const bias = c.bias && random(gpu, [c.bias === "full" ? batch : 1, heads, queries, keys], c.dtype, c.seed + 4, 3);
   using keyMask = upload(gpu, visible, [batch, keys], "i32");
   using starts = upload(gpu, Int32Array.from({ length: batch }, (_, b) => c.keyStart?.[b] ?? 0), [batch], "i32");
-  using out = attention(q.tensor, k.tensor, v.tensor, {
+  using out = attend(q.tensor, k.tensor, v.tensor, {
     scale: c.scale, causal: c.causal, start: c.start, window: c.window, softCap: c.softCap,
     keyMask: c.hidden === null ? undefined : keyMask, keyStart: c.keyStart && starts,
     bias: c.bias === "heads" ? bias?.tensor.reshape([heads, queries, keys]) : bias?.tensor,
@@ -131,8 +132,8 @@ describe("attention", () => {
   it("equals it for few queries on hardware, where workgroups share the keys", async () => {
     const { device, limits, features } = await testGpu();
     const like = new Gpu(device, limits, features, "like", { software: false, subgroupSize: 0 });
-    await check({ ...decoding, queries: 1, keys: 40, start: 39 }, like);
-    await check({ ...decoding, queries: 3, keys: 400, start: 397, window: undefined, keyStart: [0, 210], hidden: 0.5 }, like);
+    await check({ ...decoding, queries: 1, keys: 40, start: 39 }, like, decoderAttention);
+    await check({ ...decoding, queries: 3, keys: 400, start: 397, window: undefined, keyStart: [0, 210], hidden: 0.5 }, like, decoderAttention);
     like.destroy();
   }, 900_000); // a software adapter compiles loops with barriers slowly
 
@@ -142,7 +143,9 @@ describe("attention", () => {
 
   it.each([1, 7, 70])("sees a window of %i keys", (window) => check({ ...decoding, queries: 70, keys: 70, start: 0, window }));
 
-  it("equals the reference for one query with all of the options", () => check({ ...decoding, queries: 1, keys: 40, start: 39 }));
+  it("equals the reference for one query with all of the options", async () => {
+    for (const attend of [attention, decoderAttention]) await check({ ...decoding, queries: 1, keys: 40, start: 39 }, usual, attend);
+  });
 
   it.each(["heads", "shared", "full"] as const)("adds a bias (%s)", async (bias) => {
     for (const dtype of dtypes) await check({ ...plain, batch: 2, heads: 3, queries: 13, keys: 22, hidden: 0.3, bias, dtype });

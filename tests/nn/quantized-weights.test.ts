@@ -6,6 +6,7 @@ import { quantizeBlocks } from "../../src/formats/ggml-quantize.ts";
 import { Checkpoint, type TensorEntry, writeSafetensors } from "../../src/formats/safetensors.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { Linear } from "../../src/nn/linear.ts";
+import { packedMatrices } from "../../src/nn/packed-matrices.ts";
 import { Weights } from "../../src/nn/weights.ts";
 import { QuantizedTensor } from "../../src/tensor/quantized.ts";
 import { upload } from "../../src/tensor/tensor.ts";
@@ -43,7 +44,7 @@ describe("quantised weights", () => {
       weight: { dtype: "F32", shape: [ROWS, COLS], data: stored.matrix }, bias: { dtype: "F32", shape: [ROWS], data: stored.bias },
       "odd.weight": { dtype: "F32", shape: [2, 40], data: floats(80, 4) },
     });
-    const weights = Weights.of(gpu, await Checkpoint.open(bytesSource("test", file)), { name: "test", dtype: "f32", quantize });
+    const weights = Weights.of(gpu, await Checkpoint.open(bytesSource("test", file)), { name: "test", dtype: "f32", matrices: packedMatrices, quantize });
     const layer = new Linear(weights, COLS, ROWS);
     const odd = new Linear(weights.at("odd"), 40, 2, { bias: false });
     weights.finish();
@@ -60,7 +61,7 @@ describe("quantised weights", () => {
   it("stored blocks stay blocks, in linear layers and in an embedding that is the head, too", async () => {
     const bytes = quantizeBlocks("Q8_0", stored.matrix);
     const matrix = dequantizeBlocks("Q8_0", bytes);
-    const weights = Weights.of(gpu, blocksFile(bytes), { name: "test", dtype: "f32" });
+    const weights = Weights.of(gpu, blocksFile(bytes), { name: "test", dtype: "f32", matrices: packedMatrices });
     const table = new Embedding(weights, ROWS, COLS);
     weights.finish();
     await weights.load();
@@ -74,9 +75,18 @@ describe("quantised weights", () => {
     weights.dispose();
   });
 
+  it("are refused where matrices are plain numbers", async () => {
+    const file = blocksFile(quantizeBlocks("Q8_0", stored.matrix));
+    expect(() => Weights.of(gpu, file, { name: "unet", dtype: "f32", quantize: "q8" })).toThrow("unet: this network is not quantised: its matrices are plain numbers");
+    const weights = Weights.of(gpu, file, { name: "unet", dtype: "f32" });
+    weights.takeMatrix("weight", [ROWS, COLS]);
+    await expect(weights.load()).rejects.toThrow("unet: weight is stored in blocks of Q8_0: weights as plain numbers expected");
+    weights.dispose();
+  });
+
   it("plain numbers where blocks are taken as a plain tensor", async () => {
     const bytes = quantizeBlocks("Q8_0", stored.matrix);
-    const weights = Weights.of(gpu, blocksFile(bytes), { name: "test", dtype: "f32" });
+    const weights = Weights.of(gpu, blocksFile(bytes), { name: "test", dtype: "f32", matrices: packedMatrices });
     const plain = weights.take("weight", [ROWS, COLS]);
     weights.finish();
     await weights.load();

@@ -7,6 +7,7 @@ import { bytesSource } from "../../src/formats/byte-source.ts";
 import { Checkpoint, writeSafetensors } from "../../src/formats/safetensors.ts";
 import { openFile } from "../../src/hub/node.ts";
 import { dequantize } from "../../src/kernels/quantized.ts";
+import { packedMatrices } from "../../src/nn/packed-matrices.ts";
 import { CheckpointError, Weights } from "../../src/nn/weights.ts";
 import { read, Tensor } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
@@ -66,7 +67,7 @@ describe("weights", () => {
     expect(await read(stack)).toEqual(Float32Array.of(...floats(256), ...floats(256), ...floats(256)));
     plain.dispose();
 
-    const blocks = Weights.of(gpu, file, { name: "experts", dtype: "f32", quantize: "q8" });
+    const blocks = Weights.of(gpu, file, { name: "experts", dtype: "f32", matrices: packedMatrices, quantize: "q8" });
     const quantised = blocks.takeStack(names, [2, 128]);
     blocks.finish();
     await blocks.load();

@@ -1,0 +1,47 @@
+// How the matrices of linear layers and of embeddings lie on the GPU, and which kernels read them. Here: plain numbers, for large
+// products; packed-matrices.ts keeps blocks, too, and multiplies few rows.
+import type { Decoded, StoredDtype } from "../formats/dtype.ts";
+import type { GgmlBlockType } from "../formats/ggml-blocks.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { embedding } from "../kernels/embedding.ts";
+import { linearByMatmul, type LinearOptions } from "../kernels/linear-matmul.ts";
+import type { QuantizedTensor } from "../tensor/quantized.ts";
+import { type Shape, ShapeError } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** A matrix of a linear layer or of embeddings: plain, or quantised in blocks. */
+export type MatrixWeight = Tensor | QuantizedTensor;
+
+/** What numbers are quantised to: "q8" is Q8_0, "q4" Q4_1. */
+export type Quantization = "q8" | "q4";
+
+export interface Matrices {
+  /** activation(x Wᵀ + bias) + residual. x [..., K], weight [N, K] → [..., N]. Throws ShapeError. */
+  linear(x: Tensor, weight: MatrixWeight, options?: LinearOptions): Tensor;
+  /** Rows of a table [V, D] by ids i32 [...] → [..., D]; of a quantised one as dtype. Throws ShapeError. */
+  embedding(ids: Tensor, table: MatrixWeight, dtype: "f32" | "f16"): Tensor;
+  /** Absent where all is plain numbers. */
+  readonly blocks?: Blocks;
+}
+
+/** Reading, making and keeping quantised blocks. */
+export interface Blocks {
+  /** The type that a matrix is kept in; undefined where it is to be plain numbers. */
+  typeOf(stored: StoredDtype | GgmlBlockType, shape: Shape, quantize?: Quantization): GgmlBlockType | undefined;
+  /** An unfilled matrix. */
+  allocate(gpu: Gpu, shape: Shape, type: GgmlBlockType, label: string): QuantizedTensor;
+  /** Writes stored bytes, quantised where they are numbers, from an element (a multiple of 256) of the matrix on. Throws FormatError. */
+  fill(matrix: QuantizedTensor, start: number, stored: StoredDtype | GgmlBlockType, bytes: Uint8Array): void;
+  /** Stored bytes as plain numbers. Throws FormatError. */
+  decode(stored: StoredDtype | GgmlBlockType, bytes: Uint8Array, to: "f32" | "f16"): Decoded["f32" | "f16"];
+}
+
+export const plainMatrices: Matrices = {
+  linear: (x, weight, options) => linearByMatmul(x, plain(weight), options),
+  embedding: (ids, table) => embedding(ids, plain(table)),
+};
+
+function plain(weight: MatrixWeight): Tensor {
+  if (weight instanceof Tensor) return weight;
+  throw new ShapeError(`a matrix of plain numbers expected, got ${weight.type}`);
+}

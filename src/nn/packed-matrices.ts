@@ -1,0 +1,26 @@
+// Matrices as language models want them: in blocks where they are stored so or quantised at load, and fast for the one row of a token.
+import { decodeStored, ggmlBlocks, isBlockType } from "../formats/ggml-blocks.ts";
+import { quantizeBlocks } from "../formats/ggml-quantize.ts";
+import { embedding } from "../kernels/embedding.ts";
+import { linear } from "../kernels/linear.ts";
+import { embeddingQuantized } from "../kernels/quantized.ts";
+import { QuantizedTensor } from "../tensor/quantized.ts";
+import type { Matrices } from "./matrices.ts";
+
+const QUANTIZED = { q8: "Q8_0", q4: "Q4_1" } as const;
+
+export const packedMatrices: Matrices = {
+  linear,
+  embedding: (ids, table, dtype) => (table instanceof QuantizedTensor ? embeddingQuantized(ids, table, dtype) : embedding(ids, table)),
+  blocks: {
+    typeOf(stored, shape, quantize) {
+      const type = isBlockType(stored) ? stored : quantize && QUANTIZED[quantize];
+      return type && shape[1] % ggmlBlocks[type].elements === 0 ? type : undefined;
+    },
+    allocate: (gpu, shape, type, label) => new QuantizedTensor(gpu, shape, type, label),
+    fill(matrix, start, stored, bytes) {
+      matrix.fill(start, isBlockType(stored) ? bytes : quantizeBlocks(matrix.type === "Q8_0" ? "Q8_0" : "Q4_1", decodeStored(stored, bytes, "f32")));
+    },
+    decode: decodeStored,
+  },
+};
