@@ -18,12 +18,10 @@ export interface ModelFolder {
   text(path: string): Promise<string | null>;
   /** The file, to be read by ranges. Throws HubError where there is none. */
   source(path: string): Promise<ByteSource>;
-  /**
-   * The path of the GGUF file that is the model: the one that was opened, else the only one in a folder without
-   * safetensors; null where there is none. Throws HubError where there are several to choose from. A folder of one's own
-   * may leave it out.
-   */
-  ggufPath?(): Promise<string | null>;
+  /** The GGUF file that was opened in the folder's place, if one was. */
+  readonly gguf?: string | null;
+  /** Names of the files at the top of the folder, as far as it can be listed. A folder of one's own may leave it out. */
+  names?(): Promise<readonly string[]>;
 }
 
 /** Whether a path or an address names a GGUF file. */
@@ -36,13 +34,11 @@ export abstract class BaseFolder implements ModelFolder {
   readonly id: string;
   abstract readonly revision: string;
   readonly #reading: ProgressMeter | undefined;
-  readonly #gguf: string | null;
 
-  /** `reading` counts the bytes that pass through `source`; `gguf` is the file that was opened in the folder's place. */
-  constructor(id: string, reading?: ProgressMeter, gguf: string | null = null) {
+  /** `reading` counts the bytes that pass through `source`. */
+  constructor(id: string, reading?: ProgressMeter, readonly gguf: string | null = null) {
     this.id = id;
     this.#reading = reading;
-    this.#gguf = gguf;
   }
 
   /** The file, or null where there is none; `path` is safe already. */
@@ -52,20 +48,8 @@ export abstract class BaseFolder implements ModelFolder {
     return this.exists(safePath(path));
   }
 
-  /** Names of the files at the top of the folder, as far as it can be listed. */
-  protected async names(): Promise<readonly string[]> {
+  async names(): Promise<readonly string[]> {
     return (await this.exists("model.gguf")) ? ["model.gguf"] : []; // a web server does not list
-  }
-
-  async ggufPath(): Promise<string | null> {
-    if (this.#gguf !== null) return this.#gguf;
-    for (const path of ["model.safetensors", "model.safetensors.index.json", "model_index.json"]) {
-      if (await this.exists(path)) return null;
-    }
-    const isModel = (name: string): boolean => isGguf(name) && !/mmproj/i.test(name) && !isLaterSplit(name); // mmproj: what an image becomes
-    const found = (await this.names()).filter(isModel).sort();
-    if (found.length > 1) throw new HubError(`${this.id}: there are several GGUF files, ${found.join(", ")}: open one of them`);
-    return found[0] ?? null;
   }
 
   protected async exists(path: string): Promise<boolean> {
@@ -101,12 +85,6 @@ export abstract class BaseFolder implements ModelFolder {
   }
 }
 
-/** Whether the file is a split model's, and not its first. */
-function isLaterSplit(name: string): boolean {
-  const part = /-(\d{5})-of-\d{5}\.gguf$/i.exec(name);
-  return part !== null && Number(part[1]) !== 1;
-}
-
 /** Files of an `<input type="file" webkitdirectory>`, or a plain selection of files that lie in one folder. */
 export class FileListFolder extends BaseFolder {
   readonly revision = "local";
@@ -120,7 +98,7 @@ export class FileListFolder extends BaseFolder {
     files.forEach((file, i) => this.#files.set(paths[i].slice(root.length), file));
   }
 
-  protected override async names(): Promise<readonly string[]> {
+  override async names(): Promise<readonly string[]> {
     return [...this.#files.keys()].filter((path) => !path.includes("/"));
   }
 
@@ -151,7 +129,7 @@ export class DirectoryHandleFolder extends BaseFolder {
     this.#directory = directory;
   }
 
-  protected override async names(): Promise<readonly string[]> {
+  override async names(): Promise<readonly string[]> {
     const names: string[] = [];
     for await (const [name, { kind }] of this.#directory.entries()) {
       if (kind === "file") names.push(name);

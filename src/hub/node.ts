@@ -25,7 +25,7 @@ class DiskFolder extends BaseFolder {
     this.#directory = directory;
   }
 
-  protected override async names(): Promise<readonly string[]> {
+  override async names(): Promise<readonly string[]> {
     return readdir(this.#directory);
   }
 

@@ -2,6 +2,7 @@
 // products; packed-matrices.ts keeps blocks, too, and multiplies few rows.
 import type { Decoded, StoredDtype } from "../formats/dtype.ts";
 import type { GgmlBlockType } from "../formats/ggml-blocks.ts";
+import type { TensorEntry } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { embedding } from "../kernels/embedding.ts";
 import { linearByMatmul, type LinearOptions } from "../kernels/linear-matmul.ts";
@@ -11,6 +12,9 @@ import { Tensor } from "../tensor/tensor.ts";
 
 /** A matrix of a linear layer or of embeddings: plain, or quantised in blocks. */
 export type MatrixWeight = Tensor | QuantizedTensor;
+
+/** Elements of a quantised matrix that take whole words of every plane. */
+export const WHOLE_WORDS = 256;
 
 /** What numbers are quantised to: "q8" is Q8_0, "q4" Q4_1. */
 export type Quantization = "q8" | "q4";
@@ -30,8 +34,11 @@ export interface Blocks {
   typeOf(stored: StoredDtype | GgmlBlockType, shape: Shape, quantize?: Quantization): GgmlBlockType | undefined;
   /** An unfilled matrix. */
   allocate(gpu: Gpu, shape: Shape, type: GgmlBlockType, label: string): QuantizedTensor;
-  /** Writes stored bytes, quantised where they are numbers, from an element (a multiple of 256) of the matrix on. Throws FormatError. */
-  fill(matrix: QuantizedTensor, start: number, stored: StoredDtype | GgmlBlockType, bytes: Uint8Array): void;
+  /**
+   * Writes a stored tensor, quantised where it is numbers, from an element (a multiple of WHOLE_WORDS) of the matrix on; its bytes come
+   * in chunks of about `chunkBytes`, each of whose sizes is yielded. Throws FormatError.
+   */
+  fill(matrix: QuantizedTensor, start: number, entry: TensorEntry, chunkBytes: number, stream: (chunkBytes: number) => AsyncIterable<Uint8Array>): AsyncGenerator<number>;
   /** Stored bytes as plain numbers. Throws FormatError. */
   decode(stored: StoredDtype | GgmlBlockType, bytes: Uint8Array, to: "f32" | "f16"): Decoded["f32" | "f16"];
 }

@@ -5,7 +5,8 @@ import { embedding } from "../kernels/embedding.ts";
 import { linear } from "../kernels/linear.ts";
 import { embeddingQuantized } from "../kernels/quantized.ts";
 import { QuantizedTensor } from "../tensor/quantized.ts";
-import type { Matrices } from "./matrices.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { type Matrices, WHOLE_WORDS } from "./matrices.ts";
 
 const QUANTIZED = { q8: "Q8_0", q4: "Q4_1" } as const;
 
@@ -18,8 +19,14 @@ export const packedMatrices: Matrices = {
       return type && shape[1] % ggmlBlocks[type].elements === 0 ? type : undefined;
     },
     allocate: (gpu, shape, type, label) => new QuantizedTensor(gpu, shape, type, label),
-    fill(matrix, start, stored, bytes) {
-      matrix.fill(start, isBlockType(stored) ? bytes : quantizeBlocks(matrix.type === "Q8_0" ? "Q8_0" : "Q4_1", decodeStored(stored, bytes, "f32")));
+    async *fill(matrix, start, { dtype, shape, byteLength }, chunkBytes, stream) {
+      const elements = sizeOf(shape);
+      const step = (WHOLE_WORDS * byteLength) / elements;
+      for await (const bytes of stream(Math.max(1, Math.floor(chunkBytes / step)) * step)) {
+        matrix.fill(start, isBlockType(dtype) ? bytes : quantizeBlocks(matrix.type === "Q8_0" ? "Q8_0" : "Q4_1", decodeStored(dtype, bytes, "f32")));
+        start += (bytes.byteLength * elements) / byteLength;
+        yield bytes.byteLength;
+      }
     },
     decode: decodeStored,
   },

@@ -7,7 +7,7 @@ import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
 import type { QuantizedTensor } from "../tensor/quantized.ts";
 import { empty, Tensor, writeBytes } from "../tensor/tensor.ts";
-import { type Matrices, type MatrixWeight, plainMatrices, type Quantization } from "./matrices.ts";
+import { type Matrices, type MatrixWeight, plainMatrices, type Quantization, WHOLE_WORDS } from "./matrices.ts";
 
 /** A weight as kernels read it: plain f32 or f16 rows. */
 export type Weight = Tensor;
@@ -34,8 +34,6 @@ export interface WeightsOptions {
   /** Quantises stored numbers of matrices, where these forms have blocks. A matrix whose rows are no multiple of 32 stays plain; stored blocks stay what they are. */
   readonly quantize?: Quantization;
 }
-
-const WHOLE_WORDS = 256; // elements of a quantised matrix that take whole words of every plane
 
 export interface TakeOptions {
   readonly layout?: WeightLayout;
@@ -222,7 +220,8 @@ export class Weights {
     const entry = checkpoint.tensors.get(stored);
     if (!entry) throw new CheckpointError(`${this.shared.options.name}: ${stored} is missing`);
     if (!(weight instanceof Tensor)) {
-      yield* this.#uploadBlocks(entry, weight, start, signal);
+      const { blocks } = this.matrices;
+      if (blocks) yield* blocks.fill(weight, start, entry, CHUNK_BYTES, (chunkBytes) => checkpoint.stream(stored, { signal, chunkBytes }));
       return;
     }
     const dtype = weight.dtype === "f16" ? "f16" : "f32";
@@ -244,18 +243,6 @@ export class Weights {
     if (blocks) return blocks.decode(dtype, bytes, to);
     if (isStoredDtype(dtype)) return decodeTo(dtype, bytes, to);
     throw new CheckpointError(`${this.shared.options.name}: ${name} is stored in blocks of ${dtype}: weights as plain numbers expected`);
-  }
-
-  /** The same for a quantised matrix, of blocks or of numbers. */
-  async *#uploadBlocks(entry: TensorEntry, weight: QuantizedTensor, start: number, signal?: AbortSignal): AsyncGenerator<number> {
-    const elements = sizeOf(entry.shape);
-    const step = (WHOLE_WORDS * entry.byteLength) / elements;
-    const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / step)) * step;
-    for await (const bytes of this.shared.checkpoint.stream(entry.name, { signal, chunkBytes })) {
-      this.matrices.blocks?.fill(weight, start, entry.dtype, bytes);
-      start += (bytes.byteLength * elements) / entry.byteLength;
-      yield bytes.byteLength;
-    }
   }
 }
 

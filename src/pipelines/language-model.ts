@@ -9,6 +9,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { openCheckpoint } from "../hub/checkpoint.ts";
 import { HubError } from "../hub/errors.ts";
 import type { ModelFolder } from "../hub/folder.ts";
+import { ggufPath } from "../hub/gguf-path.ts";
 import { ConfigError } from "../nn/config.ts";
 import { Weights, type WeightsOptions } from "../nn/weights.ts";
 import { readGenerationConfig } from "./generation-config.ts";
@@ -39,7 +40,7 @@ export interface BuiltModel {
 
 /** Opens a model: small files are read, weights only to the end of their headers. Throws HubError, FormatError, ConfigError. */
 export async function openLanguageModel(folder: ModelFolder, options: { signal?: AbortSignal } = {}): Promise<LanguageModelFiles> {
-  return (await folder.ggufPath?.()) == null ? openFolder(folder, options) : openGguf(folder, options);
+  return (await ggufPath(folder)) === null ? openFolder(folder, options) : openGguf(folder, options);
 }
 
 /** The code for GGUF comes with the first such model. */

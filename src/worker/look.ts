@@ -1,6 +1,7 @@
 // What can be told of a model before it is loaded: its card, the size of its download, whether this browser holds it already.
 import { listCached } from "../hub/cache.ts";
 import type { ModelFolder } from "../hub/folder.ts";
+import { ggufPath } from "../hub/gguf-path.ts";
 import { openModel } from "../hub/open.ts";
 import { readModelCard } from "../pipelines/model-card.ts";
 import type { Task } from "../pipelines/tasks.ts";
@@ -22,7 +23,7 @@ const pictureParts = ["text_encoder/model.safetensors", "unet/diffusion_pytorch_
 /** Asks only for headers and the card. Throws HubError where there is no model. */
 export async function lookAt(place: ModelPlace, options: PlainPipelineOptions): Promise<FirstLook> {
   const folder = await openModel(place, options);
-  const gguf = (await folder.ggufPath?.()) ?? null;
+  const gguf = await ggufPath(folder);
   const task = gguf === null && (await folder.has("model_index.json")) ? "text-to-image" : "text-generation";
   const parts = gguf !== null ? [gguf] : task === "text-generation" ? ["model.safetensors"] : pictureParts;
   const [card, bytes, kept] = await Promise.all([readModelCard(folder), sizeOf(folder, parts), listCached().catch(() => [])]);

@@ -18,5 +18,5 @@ export function minifyWgsl(): Plugin {
 /** WGSL has no string literals, so every `//` starts a comment. Spaces stay beside - & and /, where two signs could become another. */
 export function minified(source: string): string {
   const lines = source.split("\n").map((line) => line.replace(/\/\/.*$/, "").trim().replace(/ *([=+*<>,;:{}()|!]+) */g, "$1"));
-  return lines.filter((line) => line !== "").join("\n");
+  return lines.filter((line) => line !== "").join("\n").replace(/(?<=[;{},])\n/g, "");
 }
