@@ -13,6 +13,8 @@ export { HubError } from "./hub/errors.ts";
 export type { ModelLocation } from "./hub/open.ts";
 export { ConfigError } from "./nn/config.ts";
 export { CheckpointError } from "./nn/weights.ts";
+export { inspectText } from "./provenance/inspect-text.ts";
+export type * from "./provenance/inspect-text.ts";
 export { GrammarError } from "./sampling/grammar/errors.ts";
 export type * from "./pipelines/chat-types.ts";
 export type * from "./pipelines/tasks.ts";
