@@ -9,12 +9,6 @@ export interface BpeOptions {
   unknown: string | null;
   /** Written before every character of a word but its first; BERT's is "##". */
   continuing?: string;
-  /** Whether one unknown token stands for a whole run of such characters. */
-  fuseUnknown?: boolean;
-  /** Whether a character that the vocabulary lacks becomes its bytes' tokens, "<0x00>" … "<0xFF>" (SentencePiece's byte fallback). */
-  byteFallback?: boolean;
-  /** Whether a word that is itself a token is that token, whatever the merges say (Llama 3). */
-  wholeWords?: boolean;
 }
 
 interface Merge {
@@ -23,19 +17,15 @@ interface Merge {
 }
 
 export class Bpe {
-  readonly #vocab: ReadonlyMap<string, number>;
   readonly #merges = new Map<number, Merge>(); // by left · size + right
   readonly #byRank: number[] = []; // the id that a merge makes
   readonly #size: number = 1;
   readonly #options: BpeOptions;
-  readonly #bytes: (number | undefined)[] = []; // the ids of "<0x00>" … "<0xFF>"
 
   /** Throws FormatError for a merge whose parts or whole the vocabulary lacks. */
-  constructor(vocab: ReadonlyMap<string, number>, merges: readonly (readonly [left: string, right: string])[], options: BpeOptions) {
-    this.#vocab = vocab;
+  constructor(protected readonly vocab: ReadonlyMap<string, number>, merges: readonly (readonly [left: string, right: string])[], options: BpeOptions) {
     this.#options = options;
     for (const id of vocab.values()) this.#size = Math.max(this.#size, id + 1);
-    if (options.byteFallback === true) this.#bytes = Array.from({ length: 256 }, (_, byte) => vocab.get(byteToken(byte)));
     const { continuing = "" } = options;
     merges.forEach(([left, right], rank) => {
       const whole = left + (right.startsWith(continuing) ? right.slice(continuing.length) : right);
@@ -51,9 +41,7 @@ export class Bpe {
 
   /** The ids of a word. Throws FormatError where it needs an unknown token that the vocabulary lacks. */
   encode(word: string): number[] {
-    const whole = this.#options.wholeWords === true ? this.#vocab.get(word) : undefined;
-    if (whole !== undefined) return [whole];
-    const ids = this.#symbols(word);
+    const ids = this.symbols(word);
     const next = ids.map((_, i) => (i + 1 < ids.length ? i + 1 : -1));
     const previous = ids.map((_, i) => i - 1);
     const pending = new MinHeap(); // rank · 2^32 + position of the left symbol
@@ -78,57 +66,26 @@ export class Bpe {
     return ids.filter((id) => id >= 0);
   }
 
-  /** The ids that the merges begin with: one for each character, or one for each of its bytes. */
-  #symbols(word: string): number[] {
-    const { endOfWord, continuing = "", fuseUnknown = false } = this.#options;
+  /** What the merges begin with, as the vocabulary spells it: a word's characters. */
+  protected spelled(word: string): string[] {
+    const { endOfWord, continuing = "" } = this.#options;
     const characters = Array.from(word);
-    const ids: number[] = [];
-    let unknown: number | null = null; // not written yet: more such characters may join it
-    characters.forEach((character, at) => {
-      const symbol = (at > 0 ? continuing : "") + character + (at === characters.length - 1 ? endOfWord : "");
-      const id = this.#vocab.get(symbol);
-      if (id !== undefined) {
-        if (unknown !== null) ids.push(unknown);
-        unknown = null;
-        ids.push(id);
-        return;
-      }
-      const bytes = this.#byteIds(symbol);
-      if (bytes !== null) {
-        ids.push(...bytes);
-        return;
-      }
-      if (this.#options.unknown === null) return;
-      if (unknown !== null && !fuseUnknown) ids.push(unknown);
-      unknown = this.#unknownId(symbol, this.#options.unknown);
-    });
-    if (unknown !== null) ids.push(unknown);
-    return ids;
+    return characters.map((character, at) => (at > 0 ? continuing : "") + character + (at === characters.length - 1 ? endOfWord : ""));
   }
 
-  #byteIds(symbol: string): number[] | null {
-    if (this.#options.byteFallback !== true) return null;
-    const ids: number[] = [];
-    for (const byte of encoder.encode(symbol)) {
-      const id = this.#bytes[byte];
-      if (id === undefined) return null;
-      ids.push(id);
-    }
-    return ids;
+  /** The ids of what the merges begin with. */
+  protected symbols(word: string): number[] {
+    return this.spelled(word).flatMap((symbol) => this.vocab.get(symbol) ?? this.unknownId(symbol) ?? []);
   }
 
-  #unknownId(symbol: string, unknown: string): number {
-    const id = this.#vocab.get(unknown);
+  /** The id for a symbol that the vocabulary lacks, if there is one. */
+  protected unknownId(symbol: string): number | undefined {
+    const { unknown } = this.#options;
+    if (unknown === null) return undefined;
+    const id = this.vocab.get(unknown);
     if (id === undefined) throw new FormatError(`the vocabulary lacks "${symbol}", and its token for unknown ones, "${unknown}"`);
     return id;
   }
-}
-
-const encoder = new TextEncoder();
-
-/** SentencePiece's token of a byte: "<0x0A>". */
-export function byteToken(byte: number): string {
-  return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }
 
 class MinHeap {

@@ -29,6 +29,9 @@ export function isReadable(dtype: StoredDtype): boolean {
 export interface Decoded {
   f32: Float32Array;
   f16: Uint16Array;
+}
+
+export interface DecodedIntegers {
   i32: Int32Array;
   u32: Uint32Array;
 }
@@ -36,20 +39,26 @@ export interface Decoded {
 /**
  * Little-endian elements of `dtype` as `to`. Exact from F16, BF16 and F8 to f32; f32 to f16 rounds to nearest, ties to even
  * (subnormals too), and overflows to infinity; F64 rounds to f32 first, as torch does.
- * The result may be a view of `bytes` where nothing changes.
- * Throws FormatError for a partial element, an integer outside the target, a float asked for as an integer.
+ * The result may be a view of `bytes` where nothing changes. Throws FormatError for a partial element.
  */
 export function decodeTo<T extends keyof Decoded>(dtype: StoredDtype, bytes: Uint8Array, to: T): Decoded[T];
 export function decodeTo(dtype: StoredDtype, bytes: Uint8Array, to: keyof Decoded): Decoded[keyof Decoded] {
+  expectWhole(dtype, bytes);
+  if (to === "f32") return toFloat32(dtype, bytes);
+  return dtype === "F16" ? view(Uint16Array, bytes) : float32ToFloat16(toFloat32(dtype, bytes));
+}
+
+/** The same of integers. Throws FormatError for a partial element, an integer outside the target, a type of floats. */
+export function decodeIntegers<T extends keyof DecodedIntegers>(dtype: StoredDtype, bytes: Uint8Array, to: T): DecodedIntegers[T];
+export function decodeIntegers(dtype: StoredDtype, bytes: Uint8Array, to: keyof DecodedIntegers): DecodedIntegers[keyof DecodedIntegers] {
+  expectWhole(dtype, bytes);
+  return to === "i32" ? toInteger(dtype, bytes, to, Int32Array, -0x8000_0000, 0x7fff_ffff) : toInteger(dtype, bytes, to, Uint32Array, 0, 0xffff_ffff);
+}
+
+function expectWhole(dtype: StoredDtype, bytes: Uint8Array): void {
   if (!isReadable(dtype)) throw new FormatError(`tensors of type ${dtype} are not supported: convert the checkpoint to F16 or F32`);
   const width = dtypeBits[dtype] / 8;
   if (bytes.byteLength % width !== 0) throw new FormatError(`${bytes.byteLength} bytes are no whole number of ${dtype} elements`);
-  switch (to) {
-    case "f32": return toFloat32(dtype, bytes);
-    case "f16": return dtype === "F16" ? view(Uint16Array, bytes) : float32ToFloat16(toFloat32(dtype, bytes));
-    case "i32": return toInteger(dtype, bytes, "i32", Int32Array, -0x8000_0000, 0x7fff_ffff);
-    case "u32": return toInteger(dtype, bytes, "u32", Uint32Array, 0, 0xffff_ffff);
-  }
 }
 
 /** f16 patterns → f32 values, exactly; every NaN becomes the same one. */

@@ -1,7 +1,7 @@
 // Weights as GPTQ (Frantar et al. 2022, arXiv 2210.17323) and AWQ (Lin et al. 2023, arXiv 2306.00978) publish them: 4-bit codes, zero
 // points and f16 scales of groups of inputs, in words of eight. They are given out as GGML's Q5_0, which holds code - zero + 16 without loss.
 import { type ChunkOptions, wholeChunk } from "./chunks.ts";
-import { decodeTo, type StoredDtype } from "./dtype.ts";
+import { decodeIntegers, decodeTo, type StoredDtype } from "./dtype.ts";
 import { FormatError } from "./errors.ts";
 import { ggmlBlocks, isBlockType } from "./ggml-blocks.ts";
 import { isObject, type JsonObject } from "./json.ts";
@@ -119,7 +119,7 @@ async function blocksOf(file: TensorFile, { prefix, shape: [outputs, inputs] }: 
 /** Groups must be runs of neighbours. */
 async function checkOrder(file: TensorFile, name: string, group: number, signal?: AbortSignal): Promise<void> {
   const { dtype, bytes } = await bytesOf(file, name, signal);
-  const odd = decodeTo(dtype, bytes, "i32").findIndex((value, input) => value !== Math.floor(input / group));
+  const odd = decodeIntegers(dtype, bytes, "i32").findIndex((value, input) => value !== Math.floor(input / group));
   if (odd >= 0) throw new FormatError(`${name}: input ${odd} is out of order: a model quantised without desc_act expected`);
 }
 

@@ -2,7 +2,7 @@
 // normalizer, pre-tokenizer, model, what stands around a text, and the way back as a stream. Pure data in, so that what a
 // GGUF or a vocab.json says can be put into the same form.
 import { type AddedEntry, AddedSplitter, readAddedEntry } from "./added-vocabulary.ts";
-import { Bpe } from "./bpe.ts";
+import { FallbackBpe } from "./bpe-fallback.ts";
 import { FormatError } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { type Around, readPostProcessor } from "./post-processor.ts";
@@ -113,7 +113,7 @@ function readModel(json: unknown): { model: Model; ids: Map<string, number> } {
     const ids = readVocab(json.vocab);
     const merges = listOf(json.merges, "merges").map(readMerge);
     if (typeof json.dropout === "number" && json.dropout > 0) throw new FormatError("a BPE with dropout draws its tokens at random, which is not supported");
-    const model = new Bpe(ids, merges, {
+    const model = new FallbackBpe(ids, merges, {
       endOfWord: textOr(json.end_of_word_suffix, ""),
       continuing: textOr(json.continuing_subword_prefix, ""),
       unknown: typeof json.unk_token === "string" ? json.unk_token : null,

@@ -1,6 +1,6 @@
 // The unigram language model of SentencePiece (Kudo 2018): the cut of a text whose pieces have the highest sum of
 // log-probabilities, by dynamic programming over its positions (Viterbi).
-import { byteToken } from "./bpe.ts";
+import { byteToken } from "./bpe-fallback.ts";
 import { FormatError } from "./errors.ts";
 
 export interface UnigramOptions {

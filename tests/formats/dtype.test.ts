@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { bytesSource } from "../../src/formats/byte-source.ts";
-import { type Decoded, decodeTo, float16ToFloat32, float32ToFloat16, type StoredDtype } from "../../src/formats/dtype.ts";
+import { type Decoded, decodeIntegers, decodeTo, float16ToFloat32, float32ToFloat16, type StoredDtype } from "../../src/formats/dtype.ts";
 import { Checkpoint } from "../../src/formats/safetensors.ts";
 
 const golden = await Checkpoint.open(bytesSource("dtypes.safetensors", new Uint8Array(readFileSync(new URL("../reference/golden/formats/dtypes.safetensors", import.meta.url)))));
@@ -92,15 +92,15 @@ describe("f32 to f16", () => {
 
 describe("integers", () => {
   test("64-bit ones fit or are refused", () => {
-    expect([...decodeTo("I64", bytes(BigInt64Array.of(-5n, 2n ** 31n - 1n)), "i32")]).toEqual([-5, 2 ** 31 - 1]);
-    expect([...decodeTo("U64", bytes(BigUint64Array.of(2n ** 32n - 1n)), "u32")]).toEqual([2 ** 32 - 1]);
-    expect(() => decodeTo("I64", bytes(BigInt64Array.of(2n ** 31n)), "i32")).toThrow("I64 value 2147483648 does not fit i32");
-    expect(() => decodeTo("I32", bytes(Int32Array.of(-1)), "u32")).toThrow("I32 value -1 does not fit u32");
+    expect([...decodeIntegers("I64", bytes(BigInt64Array.of(-5n, 2n ** 31n - 1n)), "i32")]).toEqual([-5, 2 ** 31 - 1]);
+    expect([...decodeIntegers("U64", bytes(BigUint64Array.of(2n ** 32n - 1n)), "u32")]).toEqual([2 ** 32 - 1]);
+    expect(() => decodeIntegers("I64", bytes(BigInt64Array.of(2n ** 31n)), "i32")).toThrow("I64 value 2147483648 does not fit i32");
+    expect(() => decodeIntegers("I32", bytes(Int32Array.of(-1)), "u32")).toThrow("I32 value -1 does not fit u32");
     expect(() => decodeTo("I64", bytes(BigInt64Array.of(2n ** 60n)), "f32")).toThrow("too large");
   });
 
   test("other refusals say what was found", () => {
-    expect(() => decodeTo("F16", bytes(new Uint16Array(1)), "i32")).toThrow("F16 is a floating-point type");
+    expect(() => decodeIntegers("F16", bytes(new Uint16Array(1)), "i32")).toThrow("F16 is a floating-point type");
     expect(() => decodeTo("BOOL", Uint8Array.of(2), "f32")).toThrow("BOOL value 2");
     expect(() => decodeTo("F32", new Uint8Array(5), "f32")).toThrow("5 bytes are no whole number of F32");
     expect(() => decodeTo("F4", new Uint8Array(1), "f32")).toThrow("F4 are not supported");
