@@ -4,6 +4,7 @@ import { type ExpertMatrix, expertProducts, groupByExpert, routeToExperts, sumEx
 import { glu } from "../kernels/glu.ts";
 import { linear } from "../kernels/linear.ts";
 import { type Config, ConfigError } from "../nn/config.ts";
+import { takeStack } from "../nn/packed-matrices.ts";
 import { scoped } from "../nn/scoped.ts";
 import type { Weight, Weights } from "../nn/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -47,7 +48,7 @@ export class Experts {
     }
     const stack = (name: string, cols: number, terms: number): ExpertMatrix => {
       const names = Array.from({ length: count }, (_, i) => `${i}.${name}.weight`);
-      return { weight: experts.takeStack(names, [cols, terms]), experts: count, cols };
+      return { weight: takeStack(experts, names, [cols, terms]), experts: count, cols };
     };
     this.gate = stack("gate_proj", width, hidden);
     this.up = stack("up_proj", width, hidden);

@@ -13,9 +13,6 @@ import { Tensor } from "../tensor/tensor.ts";
 /** A matrix of a linear layer or of embeddings: plain, or quantised in blocks. */
 export type MatrixWeight = Tensor | QuantizedTensor;
 
-/** Elements of a quantised matrix that take whole words of every plane. */
-export const WHOLE_WORDS = 256;
-
 /** What numbers are quantised to: "q8" is Q8_0, "q4" Q4_1. */
 export type Quantization = "q8" | "q4";
 
@@ -30,12 +27,10 @@ export interface Matrices {
 
 /** Reading, making and keeping quantised blocks. */
 export interface Blocks {
-  /** The type that a matrix is kept in; undefined where it is to be plain numbers. */
-  typeOf(stored: StoredDtype | GgmlBlockType, shape: Shape, quantize?: Quantization): GgmlBlockType | undefined;
-  /** An unfilled matrix. */
-  allocate(gpu: Gpu, shape: Shape, type: GgmlBlockType, label: string): QuantizedTensor;
+  /** An unfilled matrix for what is stored; undefined where it is to be plain numbers. */
+  allocate(gpu: Gpu, shape: Shape, stored: StoredDtype | GgmlBlockType, quantize: Quantization | undefined, label: string): QuantizedTensor | undefined;
   /**
-   * Writes a stored tensor, quantised where it is numbers, from an element (a multiple of WHOLE_WORDS) of the matrix on; its bytes come
+   * Writes a stored tensor, quantised where it is numbers, from an element (a multiple of 256) of the matrix on; its bytes come
    * in chunks of about `chunkBytes`, each of whose sizes is yielded. Throws FormatError.
    */
   fill(matrix: QuantizedTensor, start: number, entry: TensorEntry, chunkBytes: number, stream: (chunkBytes: number) => AsyncIterable<Uint8Array>): AsyncGenerator<number>;

@@ -1,13 +1,11 @@
 // A checkpoint's tensors on their way into a network: shapes stated where they are taken, streamed to the GPU afterwards.
 import { type Decoded, decodeTo, isStoredDtype } from "../formats/dtype.ts";
-import type { GgmlBlockType } from "../formats/ggml-blocks.ts";
 import type { TensorEntry, TensorFile } from "../formats/safetensors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
-import type { QuantizedTensor } from "../tensor/quantized.ts";
 import { empty, Tensor, writeBytes } from "../tensor/tensor.ts";
-import { type Matrices, type MatrixWeight, plainMatrices, type Quantization, WHOLE_WORDS } from "./matrices.ts";
+import { type Matrices, type MatrixWeight, plainMatrices, type Quantization } from "./matrices.ts";
 
 /** A weight as kernels read it: plain f32 or f16 rows. */
 export type Weight = Tensor;
@@ -43,6 +41,11 @@ export interface TakeOptions {
   readonly dtype?: "f32" | "f16";
 }
 
+export interface PlaceOptions extends Pick<TakeOptions, "layout" | "or"> {
+  /** An element of the weight. */
+  readonly start?: number;
+}
+
 export interface LoadOptions {
   readonly signal?: AbortSignal;
   /** Called with the stored bytes read so far and in all. */
@@ -72,7 +75,7 @@ interface Shared {
 
 /** Hands out a network's weights by name below a prefix; `at` goes down. */
 export class Weights {
-  private constructor(private readonly shared: Shared, private readonly prefix: string) {}
+  private constructor(private readonly shared: Shared, readonly prefix: string) {}
 
   /** All the tensors of a checkpoint. On a planning Gpu nothing is read, so headers alone suffice. */
   static of(gpu: Gpu, checkpoint: Pick<TensorFile, "tensors" | "stream">, options: WeightsOptions): Weights {
@@ -98,6 +101,10 @@ export class Weights {
     return this.shared.options.matrices ?? plainMatrices;
   }
 
+  get quantize(): Quantization | undefined {
+    return this.shared.options.quantize;
+  }
+
   /** The weights below a name: `weights.at("mid_block").at("resnets.0")`. */
   at(name: string | number): Weights {
     return new Weights(this.shared, `${this.prefix}${name}.`);
@@ -109,61 +116,42 @@ export class Weights {
 
   /** A weight of the expected stored shape, allocated now, filled by `load`. What does not fit is told by `finish`. Stored blocks become plain numbers. */
   take(name: string, shape: Shape, { layout = "rows", or = [], dtype = this.dtype }: TakeOptions = {}): Weight {
-    const entry = this.#find(name, shape, or);
     const [o, i, kh, kw] = shape;
-    return this.#taken(name, layout, empty(this.gpu, layout === "conv2d" ? [o, kh, kw, i] : shape, dtype, { recycle: false, label: this.prefix + name }), entry?.name);
+    return this.place(empty(this.gpu, layout === "conv2d" ? [o, kh, kw, i] : shape, dtype, { recycle: false, label: this.prefix + name }), name, shape, { layout, or });
   }
 
   /** As `take`, a matrix [N, K] that `linear` or `embedding` reads: quantised where it is stored in blocks, or where the options say so. */
   takeMatrix(name: string, shape: Shape, { or = [] }: Pick<TakeOptions, "or"> = {}): MatrixWeight {
-    const blocks = this.#allocateBlocks(this.#blockType(name, shape), shape, this.prefix + name);
-    return blocks ? this.#taken(name, "rows", blocks, this.#find(name, shape, or)?.name) : this.take(name, shape, { or });
+    const { gpu, matrices, quantize } = this;
+    const stored = this.stored(name);
+    const blocks = stored && matrices.blocks?.allocate(gpu, shape, stored.dtype, quantize, this.prefix + name);
+    return blocks ? this.place(blocks, name, shape, { or }) : this.take(name, shape, { or });
   }
 
-  /** Matrices of one stored shape [N, K] and type, such as a layer's experts, as one that has them below each other, [names · N, K]. */
-  takeStack(names: readonly string[], shape: Shape): MatrixWeight {
-    const type = sizeOf(shape) % WHOLE_WORDS ? undefined : this.#blockType(names[0], shape);
-    const odd = type && names.find((name) => this.#blockType(name, shape) !== type);
-    if (odd !== undefined) this.shared.problems.push(`${this.prefix}${odd} expected ${type} as ${names[0]}, got ${this.#stored(odd)?.dtype ?? "nothing"}`);
-    const all = [names.length * shape[0], shape[1]];
-    const label = this.prefix + names[0];
-    const weight = this.#allocateBlocks(type, all, label) ?? empty(this.gpu, all, this.dtype, { recycle: false, label });
-    for (const [i, name] of names.entries()) this.#taken(name, "rows", weight, this.#find(name, shape, [])?.name, i * sizeOf(shape));
-    return weight;
-  }
-
-  /** How a matrix is kept in blocks; undefined where it stays plain numbers. */
-  #blockType(name: string, shape: Shape): GgmlBlockType | undefined {
-    const stored = this.#stored(name);
-    return stored && this.matrices.blocks?.typeOf(stored.dtype, shape, this.shared.options.quantize);
-  }
-
-  #allocateBlocks(type: GgmlBlockType | undefined, shape: Shape, label: string): QuantizedTensor | undefined {
-    return type && this.matrices.blocks?.allocate(this.gpu, shape, type, label);
-  }
-
-  #stored(name: string): TensorEntry | undefined {
+  /** The file's tensor for a name. */
+  stored(name: string): TensorEntry | undefined {
     const { names, checkpoint } = this.shared;
     const stored = names.get(this.prefix + name);
     return stored === undefined ? undefined : checkpoint.tensors.get(stored);
   }
 
-  /** The tensor stored under a name; that it is missing or misshapen is noted. */
-  #find(name: string, shape: Shape, or: readonly Shape[]): TensorEntry | undefined {
-    const { taken, problems, options } = this.shared;
+  /** The weight, of which a stored tensor of this shape is to fill the elements from `start` on; `dispose` frees it. That the tensor is missing or misshapen is told by `finish`. */
+  place<W extends MatrixWeight>(weight: W, name: string, shape: Shape, { layout = "rows", or = [], start = 0 }: PlaceOptions = {}): W {
+    const { taken, options } = this.shared;
     const full = this.prefix + name;
+    if (this.gpu.openScope) throw new Error(`${options.name}: weights are taken outside of scopes`);
     if (taken.has(full)) throw new Error(`${options.name}: ${full} is taken twice`);
-    const entry = this.#stored(name);
+    const entry = this.stored(name);
     const fits = entry && [shape, ...or].some((allowed) => allowed.length === entry.shape.length && allowed.every((n, axis) => n === entry.shape[axis]));
-    if (!entry) problems.push(`missing ${full} ${formatShape(shape)}`);
-    else if (!fits) problems.push(`${full} expected ${formatShape(shape)}, got ${formatShape(entry.shape)}`);
-    return entry;
+    if (!entry) this.refuse(`missing ${full} ${formatShape(shape)}`);
+    else if (!fits) this.refuse(`${full} expected ${formatShape(shape)}, got ${formatShape(entry.shape)}`);
+    taken.set(full, { stored: entry?.name ?? full, weight, layout, start });
+    return weight;
   }
 
-  #taken<W extends MatrixWeight>(name: string, layout: WeightLayout, weight: W, stored = this.prefix + name, start = 0): W {
-    if (this.gpu.openScope) throw new Error(`${this.shared.options.name}: weights are taken outside of scopes`);
-    this.shared.taken.set(this.prefix + name, { stored, weight, layout, start });
-    return weight;
+  /** Notes what of the checkpoint does not fit, for `finish`. */
+  refuse(problem: string): void {
+    this.shared.problems.push(problem);
   }
 
   /** Throws CheckpointError unless every tensor was taken, fits, and none is left over. */

@@ -7,7 +7,7 @@ import { bytesSource } from "../../src/formats/byte-source.ts";
 import { Checkpoint, writeSafetensors } from "../../src/formats/safetensors.ts";
 import { openFile } from "../../src/hub/node.ts";
 import { dequantize } from "../../src/kernels/quantized.ts";
-import { packedMatrices } from "../../src/nn/packed-matrices.ts";
+import { packedMatrices, takeStack } from "../../src/nn/packed-matrices.ts";
 import { CheckpointError, Weights } from "../../src/nn/weights.ts";
 import { read, Tensor } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../gpu.ts";
@@ -59,7 +59,7 @@ describe("weights", () => {
     const file = await checkpoint({ "0.w": [2, 128], "1.w": [2, 128], "2.w": [2, 128] });
     const names = ["2.w", "0.w", "1.w"];
     const plain = Weights.of(gpu, file, { name: "experts", dtype: "f32" });
-    const stack = plain.takeStack(names, [2, 128]);
+    const stack = takeStack(plain, names, [2, 128]);
     plain.finish();
     await plain.load();
     if (!(stack instanceof Tensor)) throw new Error("a plain stack expected");
@@ -68,7 +68,7 @@ describe("weights", () => {
     plain.dispose();
 
     const blocks = Weights.of(gpu, file, { name: "experts", dtype: "f32", matrices: packedMatrices, quantize: "q8" });
-    const quantised = blocks.takeStack(names, [2, 128]);
+    const quantised = takeStack(blocks, names, [2, 128]);
     blocks.finish();
     await blocks.load();
     if (quantised instanceof Tensor) throw new Error("a quantised stack expected");
@@ -80,7 +80,7 @@ describe("weights", () => {
     expect(gpu.memoryUse.live).toBe(0);
 
     const short = Weights.of(gpu.planner(), file, { name: "experts", dtype: "f32" });
-    short.takeStack(["0.w", "1.w", "3.w"], [2, 128]);
+    takeStack(short, ["0.w", "1.w", "3.w"], [2, 128]);
     expect(() => short.finish()).toThrow(/missing 3\.w \[2, 128\]; not part of this network: 2\.w/);
   });
 

@@ -15,8 +15,8 @@ export function minifyWgsl(): Plugin {
   };
 }
 
-/** WGSL has no string literals, so every `//` starts a comment. Spaces stay beside - & and /, where two signs could become another. */
+/** WGSL has no string literals, so every `//` starts a comment. Spaces stay where two signs could become another: - & and / lose them between operands only. */
 export function minified(source: string): string {
-  const lines = source.split("\n").map((line) => line.replace(/\/\/.*$/, "").trim().replace(/ *([=+*<>,;:{}()|!]+) */g, "$1"));
-  return lines.filter((line) => line !== "").join("\n").replace(/(?<=[;{},])\n/g, "");
+  const lines = source.split("\n").map((line) => line.replace(/\/\/.*$/, "").trim().replace(/ *([=+*<>,;:{}()|!%^]+) */g, "$1").replace(/(?<=[\w)\]]) (-|\/|&&?) (?=[\w(])/g, "$1"));
+  return lines.filter((line) => line !== "").join("\n").replace(/(?<=[;{},()=+*|])\n/g, "");
 }
