@@ -76,7 +76,7 @@ describe("a real model", () => {
     if (!existsSync(TINYSTORIES)) skip("../shared/weights/tinystories-260k is not here");
     const pipe = await load(TINYSTORIES);
     const { text } = await pipe("Once upon a time", { maxNewTokens: 40, doSample: false });
-    expect(text).toBe(", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball");
+    expect(text).toBe(", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball.");
     await pipe.dispose();
   });
 });
