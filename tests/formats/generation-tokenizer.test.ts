@@ -79,7 +79,8 @@ describe.each(kinds)("%s", (kind) => {
     expect(tokenizer.endTokens).toEqual(expected.eos === null ? [] : [expected.eos]);
   });
 
-  test.skipIf(expected.gguf === null)("so does a GGUF's metadata", () => {
+  const written = expected.gguf !== null; // not every kind has a form in GGUF
+  if (written) test("so does a GGUF's metadata", () => {
     const tokenizer = ggufTokenizer(metadata(expected));
     compare(tokenizer, expected);
     expect(tokenizer.endTokens).toContain(expected.eos);
