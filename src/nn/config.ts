@@ -1,9 +1,7 @@
 // A checkpoint's config.json, read strictly: every key is either used, known not to matter, or refused by name.
+import { ConfigError } from "./errors.ts";
 
-/** A config that asks for what is not supported, or does not make sense: names the class, the key and the value. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
+export { ConfigError } from "./errors.ts";
 
 export class Config {
   readonly #values: Readonly<Record<string, unknown>>;

@@ -5,15 +5,13 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { BYTES } from "../tensor/dtype.ts";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.ts";
 import { empty, Tensor, writeBytes } from "../tensor/tensor.ts";
+import { CheckpointError } from "./errors.ts";
 import { type Matrices, type MatrixWeight, plainMatrices, type Quantization } from "./matrices.ts";
 
 /** A weight as kernels read it: plain f32 or f16 rows. */
 export type Weight = Tensor;
 
-/** A checkpoint that does not fit its network: lists every missing, extra and misshapen tensor. */
-export class CheckpointError extends Error {
-  override readonly name = "CheckpointError";
-}
+export { CheckpointError } from "./errors.ts";
 
 /** `rows`: as stored. `conv2d`: stored [O, I, kh, kw] → [O, kh, kw, I], as NHWC kernels read it. */
 export type WeightLayout = "rows" | "conv2d";

@@ -2,6 +2,8 @@
 import { FormatError } from "../formats/errors.ts";
 import { GpuError } from "../gpu/errors.ts";
 import { HubError } from "../hub/errors.ts";
+import { CheckpointError, ConfigError } from "../nn/errors.ts";
+import { GrammarError } from "../sampling/grammar/errors.ts";
 import { ShapeError } from "../tensor/shape.ts";
 
 /** The worker itself is gone, so every call to it fails. */
@@ -19,10 +21,10 @@ export class WorkerError extends Error {
 export type WireError = { readonly value: unknown } | { readonly name: string; readonly message: string; readonly stack?: string; readonly own: Readonly<Record<string, unknown>> };
 
 /** Classes that a receiver may test for with `instanceof`; any other error arrives as Error with its own name. */
-const classes = new Map<string, { readonly prototype: Error }>(
-  [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]),
-);
-classes.set("GpuError", GpuError).set("HubError", HubError).set("FormatError", FormatError).set("ShapeError", ShapeError).set("WorkerError", WorkerError);
+const classes: ReadonlyMap<string, { readonly prototype: Error }> = new Map(Object.entries({
+  EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, // by keys: a minifier renames classes
+  CheckpointError, ConfigError, FormatError, GpuError, GrammarError, HubError, ShapeError, WorkerError,
+}));
 
 export function toWire(thrown: unknown): WireError {
   if (!(thrown instanceof Error)) return { value: thrown };

@@ -1,8 +1,13 @@
 // The worker's protocol over a MessageChannel, with a scripted pipeline at its far end.
 import { expose } from "comlink";
 import { afterEach, expect, test } from "vitest";
+import { FormatError } from "../../src/formats/errors.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
+import { HubError } from "../../src/hub/errors.ts";
+import { CheckpointError, ConfigError } from "../../src/nn/errors.ts";
+import { GrammarError } from "../../src/sampling/grammar/errors.ts";
 import type { Pixels, Progress, TextToImageStep } from "../../src/pipelines/types.ts";
+import { ShapeError } from "../../src/tensor/shape.ts";
 import { loadThrough, lookThrough } from "../../src/worker/client.ts";
 import { WorkerError } from "../../src/worker/errors.ts";
 import { WorkerLink } from "../../src/worker/link.ts";
@@ -178,6 +183,18 @@ test("errors keep class, kind, message and way out", async () => {
   const thrown = await Promise.resolve(pipe("red apple")).catch((reason: unknown) => reason);
   expect(thrown).toBeInstanceOf(GpuError);
   expect(thrown).toMatchObject({ name: "GpuError", kind: "out-of-memory", message: error.message, wayOut: error.wayOut });
+});
+
+test.each([
+  new ConfigError('unet: config key "act_fn" expected one of silu, got "mish"'), new CheckpointError("unet: the checkpoint does not fit its config: missing conv_in.weight [4]"),
+  new GrammarError("grammar: look-behind is not supported"), new FormatError("x.safetensors: damaged"), new HubError("x: there is no file y"), new ShapeError("linear: x expected [2], got [3]"),
+  new RangeError("guidanceScale expected at least 1, got 0"), new TypeError("a prompt expected"),
+])("%s arrives as what it is", async (error) => {
+  const { link } = connect({ failAt: { step: 1, error } });
+  const pipe = await loadThrough(link, "text-to-image", "emoji");
+  const thrown: unknown = await Promise.resolve(pipe("red apple")).catch((reason: unknown) => reason);
+  expect(thrown).toBeInstanceOf(error.constructor);
+  expect(thrown).toMatchObject({ name: error.name, message: error.message });
 });
 
 test("a dead worker rejects everything pending, and everything after, with one clear error", async () => {
