@@ -20,15 +20,15 @@ export class TextOutput {
 
   constructor(private readonly options: OutputOptions) {}
 
-  /** Takes the next token and gives the text that is certain. Nothing once it has ended. */
-  push(token: number): string {
+  /** Takes the next token and gives the text that is certain; `complete` where none may follow it. Nothing once it has ended. */
+  push(token: number, complete = false): string {
     if (this.finishReason) return "";
     const { stream, endTokens, maxNewTokens } = this.options;
     this.tokens.push(token);
     if (endTokens.has(token)) return this.#finish("stop");
     const shown = this.#show(stream.push([token]));
-    if (this.finishReason || this.tokens.length < maxNewTokens) return shown;
-    return shown + this.#finish("length");
+    if (this.finishReason || !(complete || this.tokens.length >= maxNewTokens)) return shown;
+    return shown + this.#finish(complete ? "stop" : "length");
   }
 
   /** Ends it from outside, and gives what was held back. */

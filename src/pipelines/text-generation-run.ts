@@ -86,8 +86,7 @@ export async function* runText(run: TextRun): AsyncGenerator<TextPiece, TextGene
             sound = false;
             throw new CheckpointError(FAULTS[chosen.fault]);
           }
-          let text = output.push(chosen.token);
-          if (!output.finishReason && masks.take(index, chosen.token)) text += output.end("stop");
+          const text = output.push(chosen.token, masks.take(index, chosen.token));
           const more = sampling.topLogProbs === undefined ? undefined : [describe(chosen, files)];
           if (more) logProbs[index].push(...more);
           yield { text, tokens: [chosen.token], index, ...(more && { logProbs: more }) };

@@ -161,6 +161,13 @@ describe("text generation", () => {
     expect(JSON.parse(text)).toMatchObject({ a: expect.any(Number), b: expect.stringMatching(/^[xy]$/) });
   });
 
+  it("stops, rather than running out of length, where a grammar is complete with the last token", async () => {
+    const options = { doSample: false, responseFormat: { type: "regex", pattern: "red fox" } } as const;
+    const { tokens } = await pipe("apple", { ...options, maxNewTokens: 30 });
+    const exact = await pipe("apple", { ...options, maxNewTokens: tokens.length });
+    expect(exact).toMatchObject({ text: "red fox", tokens, finishReason: "stop" });
+  });
+
   it("guesses from repetitions and says the same", async () => {
     const long = { doSample: false, maxNewTokens: 40 };
     const { tokens } = await pipe("the fox the bear the fox the", long);
