@@ -11,6 +11,21 @@ const { pattern: patterns } = fc.letrec<{ pattern: string; part: string }>((tie)
   part: fc.tuple(fc.oneof({ depthSize: "small" }, atom, tie("pattern").map((inside) => `(${inside})`), tie("pattern").map((inside) => `(?:${inside})`)), fc.constantFrom("", "", "*", "+", "?", "{2}", "{1,3}", "{2,}", "*?")).map((both) => both.join("")),
 }));
 
+/** Whether a repeated group holds choices: the engine's own matching may then take exponential time in a text's length. */
+function backtracks(pattern: string): boolean {
+  const groups = [false]; // whether each open group holds a choice
+  const characters = [...pattern];
+  for (const [i, character] of characters.entries()) {
+    if (character === "(") groups.push(false);
+    else if ("*+?{|".includes(character) && characters[i - 1] !== "(") groups[groups.length - 1] = true;
+    if (character !== ")") continue;
+    const choice = groups.pop();
+    if (choice && "*+{".includes(characters[i + 1] ?? " ")) return true;
+    if (choice) groups[groups.length - 1] = true;
+  }
+  return false;
+}
+
 describe("a compiled regular expression", () => {
   it("has the texts that the engine's own matches", () => {
     fc.assert(
@@ -25,7 +40,7 @@ describe("a compiled regular expression", () => {
 
   it("lets every draw end in a text that matches", () => {
     fc.assert(
-      fc.property(patterns, fc.nat(), (pattern, seed) => {
+      fc.property(patterns.filter((pattern) => !backtracks(pattern)), fc.nat(), (pattern, seed) => {
         const next = lcg(seed);
         const vocabulary = randomVocabulary(next);
         const { text } = spell(compileRegex(pattern, vocabulary), vocabulary, next, 30);
