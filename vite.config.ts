@@ -16,7 +16,7 @@ const tasks = ["text-to-image", "text-generation"];
 const builds: Record<string, UserConfig> = {
   site: {
     base: "./", // works under any path
-    plugins: [copyModels(), serviceWorker({ except: ["models", "icons"] })],
+    plugins: [copyModels(), serviceWorker({ except: ["models", "icons"], first: ["index", "worker", "look", "text-to-image", "json-tokenizer"] })],
     build: {
       outDir: "dist/site",
       modulePreload: { polyfill: false }, // every browser with WebGPU preloads modules

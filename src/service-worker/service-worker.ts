@@ -4,15 +4,18 @@ export {};
 declare const self: ServiceWorkerGlobalScope;
 /** Paths of the page's files, relative to this one; "./" is the page itself. Put here by the build. */
 declare const pageFiles: readonly string[];
+/** Those of them that pictures need; the page does not ask for the others yet. */
+declare const firstFiles: readonly string[];
 /** Changes when any of them does, and so does this file, which is how a browser notices. Put here by the build. */
 declare const pageVersion: string;
 
 const prefix = `kiln-page ${self.registration.scope} `;
 const cacheName = prefix + pageVersion;
-const kept = new Set(pageFiles.map((file) => new URL(file, self.location.href).href));
+const addressOf = (file: string) => new URL(file, self.location.href).href;
+const kept = new Set(pageFiles.map(addressOf));
 
 // A new version waits until no tab uses the old one, so a page never mixes the files of two builds.
-self.addEventListener("install", (event) => event.waitUntil(store()));
+self.addEventListener("install", (event) => event.waitUntil(store(firstFiles.map(addressOf))));
 
 self.addEventListener("activate", (event) => event.waitUntil(dropOldVersions().then(() => self.clients.claim())));
 
@@ -23,10 +26,10 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method === "GET" && kept.has(url.href)) event.respondWith(answer(url.href, event.request));
 });
 
-async function store(): Promise<void> {
+async function store(urls: readonly string[]): Promise<void> {
   const cache = await caches.open(cacheName);
   // "reload" goes past the HTTP cache, which may still hold the old build's files of the same names.
-  await cache.addAll([...kept].map((url) => new Request(url, { cache: "reload" })));
+  await cache.addAll(urls.map((url) => new Request(url, { cache: "reload" })));
 }
 
 async function answer(url: string, request: Request): Promise<Response> {

@@ -1,12 +1,15 @@
 // Vite plugin: writes service-worker.js beside the page, with the list of the page's files.
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { build, type Plugin, type ResolvedConfig } from "vite";
 import { walk } from "../files.mjs";
 
-/** @param except folders of the output that are not part of the page */
-export function serviceWorker({ except }: { except: readonly string[] }): Plugin {
+/**
+ * @param except folders of the output that are not part of the page
+ * @param first names of the scripts that the first page starts from; what they import goes with them, what they may import later does not
+ */
+export function serviceWorker({ except, first }: { except: readonly string[]; first: readonly string[] }): Plugin {
   let config: ResolvedConfig;
   return {
     name: "kiln:service-worker",
@@ -22,7 +25,8 @@ export function serviceWorker({ except }: { except: readonly string[] }): Plugin
       const hash = createHash("sha256");
       for (const file of files) hash.update(file).update(readFileSync(join(folder, file)));
       const code = await bundle({
-        pageFiles: files.map((file) => (file === "index.html" ? "./" : file)),
+        pageFiles: files.map(addressOf),
+        firstFiles: firstOf(folder, files, first).map(addressOf),
         pageVersion: hash.digest("hex").slice(0, 16),
       });
       writeFileSync(join(folder, "service-worker.js"), code);
@@ -48,4 +52,21 @@ export function serviceWorker({ except }: { except: readonly string[] }): Plugin
     if (!chunk) throw new Error("the service worker's build made no script");
     return chunk.code;
   }
+}
+
+function addressOf(file: string): string {
+  return file === "index.html" ? "./" : file;
+}
+
+/** The files without scripts that only a later page needs. */
+function firstOf(folder: string, files: readonly string[], first: readonly string[]): string[] {
+  const scripts = files.filter((file) => file.endsWith(".js"));
+  const wanted = new Set<string>();
+  const want = (file: string): void => {
+    if (wanted.has(file) || !scripts.includes(file)) return;
+    wanted.add(file);
+    for (const [, path] of readFileSync(join(folder, file), "utf8").matchAll(/(?:\bfrom|\bimport)\s*["']\.\/([^"']+)["']/g)) want(join(dirname(file), path));
+  };
+  for (const name of first) scripts.filter((file) => basename(file).startsWith(`${name}-`)).forEach(want);
+  return files.filter((file) => !scripts.includes(file) || wanted.has(file));
 }
